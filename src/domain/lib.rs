@@ -1,0 +1,22 @@
+//! The pure rules of a promotion: values in, values out.
+//!
+//! What is read elsewhere comes in as JSON or as small observations; what goes out is a plan, a
+//! verdict, a patch or the next action, to be printed or to be executed elsewhere. Nothing here
+//! may know a client, a clock or a runtime.
+//!
+//! In the order in which a promotion meets them:
+//! - [`object`]: the objects a promotion is about, and what they are called in Karmada;
+//! - [`closure`]: what a pod template needs to start;
+//! - [`template`]: a member's object made into a resource template;
+//! - [`policy`]: the policies, and the patches that stage, commit and settle them;
+//! - [`rehearsal`]: what Karmada's write will be, and what it would change;
+//! - [`snapshot`]: whether a workload is still what it was;
+//! - [`strip`]: a member's object without the marks that Karmada left.
+
+pub mod closure;
+pub mod object;
+pub mod policy;
+pub mod rehearsal;
+pub mod snapshot;
+pub mod strip;
+pub mod template;
