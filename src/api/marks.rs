@@ -13,6 +13,9 @@ pub const STAGED_BY: &str = "promote.karmada.io/staged-by";
 pub const RELEASED_BY: &str = "promote.karmada.io/released-by";
 /// On a policy of ours: the cluster that the object was promoted from, which its placement keeps.
 pub const ORIGIN: &str = "promote.karmada.io/origin";
+/// On a dependency's policy of ours: `"true"` where its placement follows the workloads that need
+/// it, because Karmada does not see that they do.
+pub const FOLLOWS: &str = "promote.karmada.io/follows";
 /// The finalizer on a Promotion, so that nothing staged outlives it.
 pub const FINALIZER: &str = "promote.karmada.io/engine";
 /// Kubernetes' recommended label for the tool that manages an object.

@@ -1,0 +1,153 @@
+//! The `PropagationPolicies`, and the patches that stage, commit and settle them.
+//!
+//! Every patch is a JSON merge patch (RFC 7386). `docs/protocol.md` tells why each field has the
+//! value it has, and which runs against a real fleet showed it.
+
+use std::collections::BTreeSet;
+
+use promoter_api::{
+    marks::{
+        FIELD_MANAGER, FOLLOWS, HOLD, MANAGED_BY, ORIGIN, POLICY_ID, POLICY_NAME, POLICY_NAMESPACE,
+        RETAIN_REPLICAS, STAGED_BY,
+    },
+    promotion::OnClusterRemoval,
+};
+use serde_json::{Value, json};
+
+use crate::object::{ObjectKey, ObjectKind};
+
+/// The policy for one object, as it is created: nothing is dispatched and nothing preserved.
+///
+/// - `promotion_uid`: the Promotion that is staging it.
+/// - `follows`: whether its placement is to follow the workloads that need the object, because
+///   Karmada does not see that they do; see [`placement_patch`].
+///
+/// `propagateDeps` must stay false while anything is staged: the bindings that Karmada makes for
+/// dependencies are not suspended with the workload
+/// (`pkg/dependenciesdistributor/dependencies_distributor.go`, `buildAttachedBinding`).
+/// `preserveResourcesOnDeletion` must stay unset: deleting a suspended Work that has it writes
+/// into the member (`pkg/controllers/execution/execution_controller.go`, `handleWorkDelete`).
+#[must_use]
+pub fn staged_policy(
+    key: &ObjectKey,
+    namespace: &str,
+    cluster: &str,
+    promotion_uid: &str,
+    follows: bool,
+) -> Value {
+    let mut annotations = json!({ (ORIGIN): cluster, (STAGED_BY): promotion_uid });
+    if follows {
+        annotations[FOLLOWS] = json!("true");
+    }
+    json!({
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {
+            "name": key.policy_name(),
+            "namespace": namespace,
+            "labels": { (MANAGED_BY): FIELD_MANAGER },
+            "annotations": annotations,
+        },
+        "spec": {
+            "resourceSelectors": [{
+                "apiVersion": key.kind.api_version(),
+                "kind": key.kind.as_str(),
+                "namespace": namespace,
+                "name": key.name,
+            }],
+            "priority": 1000,
+            "conflictResolution": "Overwrite",
+            "propagateDeps": false,
+            "suspension": { "dispatching": true },
+            "placement": {
+                "clusterAffinity": { "clusterNames": [cluster] },
+                "replicaScheduling": { "replicaSchedulingType": "Duplicated" },
+            },
+        },
+    })
+}
+
+/// Of a template: lifts the hold and claims it for a policy, in one write, so that no other
+/// policy can be faster.
+///
+/// `policy_id` is the policy's label [`POLICY_ID`], which Karmada's webhook gave it. The claim is
+/// what Karmada would write itself (`pkg/detector/claim.go`, `AddPPClaimMetadata`).
+#[must_use]
+pub fn claim_patch(policy_id: &str, namespace: &str, policy_name: &str) -> Value {
+    json!({
+        "metadata": {
+            "labels": { (HOLD): null, (POLICY_ID): policy_id },
+            "annotations": { (POLICY_NAMESPACE): namespace, (POLICY_NAME): policy_name },
+        },
+    })
+}
+
+/// Of a policy: Karmada begins to write into the member, and from then on leaves what is there
+/// when the template goes.
+#[must_use]
+pub fn commit_patch() -> Value {
+    json!({ "spec": { "suspension": null, "preserveResourcesOnDeletion": true } })
+}
+
+/// Of a policy, after the take-over: it becomes an ordinary one.
+///
+/// A dependency is never preserved: copies in clusters that the workload leaves would go stale,
+/// and could not be taken over again when it returns. Its own policy keeps it at its origin.
+#[must_use]
+pub fn settle_patch(kind: ObjectKind, on_cluster_removal: OnClusterRemoval) -> Value {
+    let spec = if kind == ObjectKind::Deployment {
+        json!({
+            "conflictResolution": "Abort",
+            "preserveResourcesOnDeletion": on_cluster_removal == OnClusterRemoval::Preserve,
+            "propagateDeps": true,
+        })
+    } else {
+        json!({ "conflictResolution": "Abort", "preserveResourcesOnDeletion": false })
+    };
+    json!({ "metadata": { "annotations": { (STAGED_BY): null } }, "spec": spec })
+}
+
+/// Of a policy, as the first step of a release: what is in the members stays there when the
+/// template goes.
+#[must_use]
+pub fn preserve_patch() -> Value {
+    json!({ "spec": { "preserveResourcesOnDeletion": true } })
+}
+
+/// Of a policy whose commit the member refused: nothing is written into the member any more, not
+/// even when the template goes.
+#[must_use]
+pub fn withdraw_patch() -> Value {
+    json!({
+        "spec": {
+            "conflictResolution": "Abort",
+            "preserveResourcesOnDeletion": null,
+            "suspension": { "dispatching": true },
+        },
+    })
+}
+
+/// Of a dependency's policy that follows the workloads: its origin and every cluster that a
+/// workload which needs it is placed in.
+#[must_use]
+pub fn placement_patch(origin: &str, placed: &BTreeSet<String>) -> Value {
+    let clusters: BTreeSet<&str> = placed
+        .iter()
+        .map(String::as_str)
+        .chain(std::iter::once(origin))
+        .collect();
+    json!({ "spec": { "placement": { "clusterAffinity": { "clusterNames": clusters } } } })
+}
+
+/// Of a template whose replicas are retained: the member's number of replicas, which the end of
+/// retention would otherwise change.
+#[must_use]
+pub fn replicas_patch(live_replicas: i32) -> Value {
+    json!({ "spec": { "replicas": live_replicas } })
+}
+
+/// Of a template: from now on its replicas count, in every cluster.
+#[must_use]
+pub fn end_retention_patch() -> Value {
+    json!({ "metadata": { "labels": { (RETAIN_REPLICAS): null } } })
+}
