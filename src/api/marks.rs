@@ -70,9 +70,8 @@ pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 /// The prefix of such a key is `karmada.io` or a subdomain of it.
 #[must_use]
 pub fn is_karmada_key(key: &str) -> bool {
-    key.split_once('/').is_some_and(|(prefix, _)| {
-        prefix == "karmada.io" || prefix.ends_with(".karmada.io")
-    })
+    key.split_once('/')
+        .is_some_and(|(prefix, _)| prefix == "karmada.io" || prefix.ends_with(".karmada.io"))
 }
 
 /// Whether a label's or annotation's key belongs to us.
@@ -91,7 +90,12 @@ mod tests {
         for key in [MANAGED, HOLD, ENABLED, WORK_NAME] {
             assert!(is_karmada_key(key), "{key}");
         }
-        for key in ["app", "notkarmada.io/managed", "karmada.io", "example.com/karmada.io"] {
+        for key in [
+            "app",
+            "notkarmada.io/managed",
+            "karmada.io",
+            "example.com/karmada.io",
+        ] {
             assert!(!is_karmada_key(key), "{key}");
         }
         assert!(is_our_key(ENABLED));

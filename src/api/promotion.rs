@@ -194,9 +194,7 @@ pub struct PromotionStatus {
 }
 
 /// Where a Promotion stands.
-#[derive(
-    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize,
-)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 pub enum Phase {
     /// Nothing has been decided yet.
     #[default]
@@ -442,8 +440,14 @@ mod tests {
     #[test]
     fn the_definition_names_and_columns_are_what_users_type() {
         let definition = Promotion::crd();
-        assert_eq!(definition.metadata.name.as_deref(), Some("promotions.promote.karmada.io"));
-        assert_eq!(definition.spec.names.short_names, Some(vec!["promo".to_owned()]));
+        assert_eq!(
+            definition.metadata.name.as_deref(),
+            Some("promotions.promote.karmada.io")
+        );
+        assert_eq!(
+            definition.spec.names.short_names,
+            Some(vec!["promo".to_owned()])
+        );
         let version = &definition.spec.versions[0];
         assert!(version.subresources.as_ref().unwrap().status.is_some());
     }

@@ -7,6 +7,8 @@
 //! In the order in which a promotion meets them:
 //! - [`object`]: the objects a promotion is about, and what they are called in Karmada;
 //! - [`closure`]: what a pod template needs to start;
+//! - [`precondition`]: what must hold before anything is written;
+//! - [`plan`]: what will be created, what is reused, what stays, or why not;
 //! - [`template`]: a member's object made into a resource template;
 //! - [`policy`]: the policies, and the patches that stage, commit and settle them;
 //! - [`rehearsal`]: what Karmada's write will be, and what it would change;
@@ -15,7 +17,9 @@
 
 pub mod closure;
 pub mod object;
+pub mod plan;
 pub mod policy;
+pub mod precondition;
 pub mod rehearsal;
 pub mod snapshot;
 pub mod strip;

@@ -30,13 +30,19 @@ impl ObjectKey {
     /// A Deployment.
     #[must_use]
     pub fn deployment(name: impl Into<String>) -> Self {
-        Self { kind: ObjectKind::Deployment, name: name.into() }
+        Self {
+            kind: ObjectKind::Deployment,
+            name: name.into(),
+        }
     }
 
     /// A dependency.
     #[must_use]
     pub fn dependency(kind: DependencyKind, name: impl Into<String>) -> Self {
-        Self { kind: kind.into(), name: name.into() }
+        Self {
+            kind: kind.into(),
+            name: name.into(),
+        }
     }
 
     /// The name of the `PropagationPolicy` that we make for it.
@@ -137,7 +143,8 @@ mod tests {
         // `deployment.` and `-deployment` are 11 characters, as the longest suffix of a Work is.
         assert!(ObjectKey::deployment("a".repeat(242)).names_fit());
         assert!(!ObjectKey::deployment("a".repeat(243)).names_fit());
-        let account = |length| ObjectKey::dependency(DependencyKind::ServiceAccount, "a".repeat(length));
+        let account =
+            |length| ObjectKey::dependency(DependencyKind::ServiceAccount, "a".repeat(length));
         assert!(account(238).names_fit());
         assert!(!account(239).names_fit());
     }

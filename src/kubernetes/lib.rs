@@ -1,1 +1,23 @@
-//! To be written.
+//! The control plane and its members, as they are reached over the network.
+//!
+//! - [`resource`]: where each kind of object stands in an API server;
+//! - [`objects`]: reads and writes of one API server, as JSON;
+//! - [`members`]: the member clusters' own API servers, by the credentials that Karmada uses;
+//! - [`existing`]: what the control plane holds under the names that a promotion needs;
+//! - [`workload`]: a workload with everything around it, read from a member.
+//!
+//! What is read here is decided on in the domain; nothing here decides.
+
+pub mod existing;
+pub mod members;
+pub mod objects;
+pub mod resource;
+pub mod workload;
+
+/// Chooses the cryptography of every TLS connection of this process.
+///
+/// rustls knows one per process; each binary calls this first. A second call changes nothing.
+pub fn install_crypto_provider() {
+    // The error is the provider that was installed before, which is what is wanted.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

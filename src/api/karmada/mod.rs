@@ -6,8 +6,48 @@
 
 pub mod cluster;
 
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated"
+)]
+pub mod override_policy;
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated"
+)]
+pub mod propagation_policy;
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated"
+)]
+pub mod resource_binding;
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated"
+)]
+pub mod work;
 
 pub use cluster::Cluster;
+pub use override_policy::OverridePolicy;
+pub use propagation_policy::PropagationPolicy;
+pub use resource_binding::ResourceBinding;
+pub use work::Work;
 
 /// The namespace of the control plane that holds a member cluster's Works.
 ///

@@ -1,0 +1,272 @@
+//! What must hold before a workload is promoted, found before anything is written.
+
+use promoter_api::{marks, reason::Reason};
+use serde_json::Value;
+
+use crate::{
+    object::ObjectKey,
+    plan::{Existing, Live, Refusal, Request},
+};
+
+/// A mark by which another tool says that an object is its own.
+struct Mark {
+    kind: MarkKind,
+    key: &'static str,
+    tool: &'static str,
+}
+
+enum MarkKind {
+    Annotation,
+    Label(Option<&'static str>),
+}
+
+/// Sources: Helm's `pkg/action/validate.go`; Argo CD's "Resource Tracking"; Flux' `kustomize` and
+/// `helm` toolkit labels.
+const MARKS: [Mark; 7] = [
+    Mark {
+        kind: MarkKind::Label(Some("Helm")),
+        key: "app.kubernetes.io/managed-by",
+        tool: "Helm",
+    },
+    Mark {
+        kind: MarkKind::Annotation,
+        key: "meta.helm.sh/release-name",
+        tool: "Helm",
+    },
+    Mark {
+        kind: MarkKind::Annotation,
+        key: "argocd.argoproj.io/tracking-id",
+        tool: "Argo CD",
+    },
+    Mark {
+        kind: MarkKind::Label(None),
+        key: "argocd.argoproj.io/instance",
+        tool: "Argo CD",
+    },
+    Mark {
+        kind: MarkKind::Label(None),
+        key: "kustomize.toolkit.fluxcd.io/name",
+        tool: "Flux",
+    },
+    Mark {
+        kind: MarkKind::Label(None),
+        key: "helm.toolkit.fluxcd.io/name",
+        tool: "Flux",
+    },
+    Mark {
+        kind: MarkKind::Annotation,
+        key: "kustomize.toolkit.fluxcd.io/checksum",
+        tool: "Flux",
+    },
+];
+
+/// Checks everything that can be told without writing.
+pub fn check(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<(), Refusal> {
+    namespace(request)?;
+    if !request.workload.names_fit() {
+        return Err(Refusal::new(
+            Reason::NameTooLong,
+            name_too_long(request.workload),
+        ));
+    }
+    federated(request, live, existing)?;
+    owner(request, live)?;
+    tool(request, live)?;
+    rollout(request, &live.deployment)
+}
+
+/// What is said of a name that is too long.
+pub(crate) fn name_too_long(key: &ObjectKey) -> String {
+    format!(
+        "{key}: the names that Karmada and the promoter make of it would be longer than the 253 \
+         characters that Kubernetes allows; give it a shorter name"
+    )
+}
+
+/// Namespaces whose templates Karmada never propagates.
+///
+/// Source: Karmada's `pkg/util/names/names.go`, `IsReservedNamespace`, and the default of its
+/// flag `--skipped-propagating-namespaces`.
+#[must_use]
+pub fn is_reserved_namespace(namespace: &str) -> bool {
+    namespace == "karmada-system"
+        || namespace == "karmada-cluster"
+        || namespace.starts_with("karmada-es-")
+        || namespace.starts_with("kube-")
+}
+
+fn namespace(request: &Request<'_>) -> Result<(), Refusal> {
+    let namespace = request.namespace;
+    if is_reserved_namespace(namespace) {
+        return Err(Refusal::new(
+            Reason::NamespaceReserved,
+            format!(
+                "namespace {namespace} is kept for the system, Karmada never propagates what is \
+                 in it; promote workloads of other namespaces"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses what Karmada has already, and what bears marks that only another Karmada can explain.
+fn federated(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<(), Refusal> {
+    let Request {
+        cluster,
+        namespace,
+        workload,
+        ..
+    } = request;
+    let template = existing
+        .objects
+        .iter()
+        .find(|object| object.key == **workload)
+        .and_then(|object| object.template.as_ref());
+    let policy = template.map(|template| {
+        let annotations = &template["metadata"]["annotations"];
+        match (
+            annotations[marks::POLICY_NAME].as_str(),
+            &annotations["clusterpropagationpolicy.karmada.io/name"],
+        ) {
+            (Some(name), _) => format!("PropagationPolicy {namespace}/{name}"),
+            (None, Value::String(name)) => format!("ClusterPropagationPolicy {name}"),
+            _ => "no policy".to_owned(),
+        }
+    });
+    if existing.work.is_some() {
+        return Err(Refusal::new(
+            Reason::AlreadyFederated,
+            format!(
+                "{workload} in namespace {namespace} of cluster {cluster} is federated already, \
+                 by {} and ResourceBinding {namespace}/{}; edit it in the control plane",
+                policy.as_deref().unwrap_or("a Work of this control plane"),
+                workload.binding_name()
+            ),
+        ));
+    }
+    if let Some(policy) = policy {
+        let bound = existing
+            .binding
+            .as_ref()
+            .and_then(|binding| binding["spec"]["clusters"].as_array());
+        let here =
+            bound.is_some_and(|clusters| clusters.iter().any(|bound| bound["name"] == *cluster));
+        return Err(if here {
+            Refusal::new(
+                Reason::AlreadyFederated,
+                format!(
+                    "{workload} of namespace {namespace} is federated to cluster {cluster} \
+                     already, by {policy} and ResourceBinding {namespace}/{}; edit it in the \
+                     control plane",
+                    workload.binding_name()
+                ),
+            )
+        } else {
+            Refusal::new(
+                Reason::ConflictingTemplate,
+                format!(
+                    "the control plane has another {workload} in namespace {namespace}, claimed \
+                     by {policy}; rename one of them, or delete that template"
+                ),
+            )
+        });
+    }
+    let labels = &live.deployment["metadata"]["labels"];
+    if labels[marks::MANAGED] == "true" {
+        return Err(Refusal::new(
+            Reason::ManagedByOther,
+            format!(
+                "{workload} in namespace {namespace} of cluster {cluster} bears the marks of a \
+                 Karmada, but no Work of this control plane is behind them; release it in the \
+                 Karmada that it belongs to, or take the karmada.io labels and annotations off it"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn owner(request: &Request<'_>, live: &Live) -> Result<(), Refusal> {
+    let owners: Vec<_> = live.deployment["metadata"]["ownerReferences"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|owner| {
+            let word = |key: &str| owner[key].as_str().unwrap_or_default();
+            format!("{}/{}", word("kind"), word("name"))
+        })
+        .collect();
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let Request {
+        cluster,
+        namespace,
+        workload,
+        ..
+    } = request;
+    Err(Refusal::new(
+        Reason::OwnedByController,
+        format!(
+            "{workload} in namespace {namespace} of cluster {cluster} is owned by {}, which would \
+             go on writing to it; promote what its owner is made from instead",
+            owners.join(", ")
+        ),
+    ))
+}
+
+fn tool(request: &Request<'_>, live: &Live) -> Result<(), Refusal> {
+    let metadata = &live.deployment["metadata"];
+    let found = MARKS.iter().find(|mark| match mark.kind {
+        MarkKind::Annotation => metadata["annotations"][mark.key].is_string(),
+        MarkKind::Label(Some(value)) => metadata["labels"][mark.key] == value,
+        MarkKind::Label(None) => metadata["labels"][mark.key].is_string(),
+    });
+    let Some(mark) = found else {
+        return Ok(());
+    };
+    let Request {
+        cluster,
+        namespace,
+        workload,
+        ..
+    } = request;
+    Err(Refusal::new(
+        Reason::ManagedByOther,
+        format!(
+            "{workload} in namespace {namespace} of cluster {cluster} is managed by {} ({}), \
+             which would undo what Karmada writes; stop it there first and take its mark off",
+            mark.tool, mark.key
+        ),
+    ))
+}
+
+/// Refuses while pods are being replaced: what is compared afterwards would be a moving target.
+///
+/// A Deployment that never became ready may be promoted; it only must not be on its way from one
+/// pod template to another. Source: Kubernetes' "Deployments", "Complete Deployment".
+fn rollout(request: &Request<'_>, deployment: &Value) -> Result<(), Refusal> {
+    let number = |value: &Value| value.as_i64().unwrap_or_default();
+    let status = &deployment["status"];
+    let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
+    let seen =
+        number(&status["observedGeneration"]) >= number(&deployment["metadata"]["generation"]);
+    let updated = number(&status["updatedReplicas"]);
+    let paused = deployment["spec"]["paused"] == true;
+    // A paused Deployment makes no progress, and so its pods stay as they are.
+    if seen && (paused || (updated >= wanted && number(&status["replicas"]) <= updated)) {
+        return Ok(());
+    }
+    let Request {
+        cluster,
+        namespace,
+        workload,
+        ..
+    } = request;
+    Err(Refusal::new(
+        Reason::RolloutInProgress,
+        format!(
+            "{workload} in namespace {namespace} of cluster {cluster} is being rolled out \
+             ({updated} of {wanted} replicas updated); it is promoted when the roll-out is done"
+        ),
+    ))
+}

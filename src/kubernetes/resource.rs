@@ -1,0 +1,86 @@
+//! Where each kind of object stands in an API server.
+
+use promoter_domain::object::ObjectKind;
+
+/// A kind of object, by its group, version and plural.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Resource {
+    api_version: &'static str,
+    plural: &'static str,
+}
+
+impl Resource {
+    /// Karmada's clusters.
+    pub const CLUSTER: Self = Self::new("cluster.karmada.io/v1alpha1", "clusters");
+    /// Autoscalers.
+    pub const HORIZONTAL_POD_AUTOSCALER: Self =
+        Self::new("autoscaling/v2", "horizontalpodautoscalers");
+    /// Namespaces.
+    pub const NAMESPACE: Self = Self::new("v1", "namespaces");
+    /// Pods.
+    pub const POD: Self = Self::new("v1", "pods");
+    /// Promotions.
+    pub const PROMOTION: Self = Self::new("promote.karmada.io/v1alpha1", "promotions");
+    /// Karmada's policies of one namespace.
+    pub const PROPAGATION_POLICY: Self =
+        Self::new("policy.karmada.io/v1alpha1", "propagationpolicies");
+    /// ReplicaSets.
+    pub const REPLICA_SET: Self = Self::new("apps/v1", "replicasets");
+    /// Karmada's bindings of resource templates to clusters.
+    pub const RESOURCE_BINDING: Self = Self::new("work.karmada.io/v1alpha2", "resourcebindings");
+    /// Secrets.
+    pub const SECRET: Self = Self::new("v1", "secrets");
+    /// Karmada's rendered manifests.
+    pub const WORK: Self = Self::new("work.karmada.io/v1alpha1", "works");
+
+    const fn new(api_version: &'static str, plural: &'static str) -> Self {
+        Self {
+            api_version,
+            plural,
+        }
+    }
+
+    /// The name of the kind in URLs and in messages.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        self.plural
+    }
+
+    /// The path of the collection, in a namespace or over all of the cluster.
+    #[must_use]
+    pub fn path(self, namespace: Option<&str>) -> String {
+        let root = if self.api_version.contains('/') {
+            "apis"
+        } else {
+            "api"
+        };
+        let Self {
+            api_version,
+            plural,
+        } = self;
+        match namespace {
+            Some(namespace) => format!("/{root}/{api_version}/namespaces/{namespace}/{plural}"),
+            None => format!("/{root}/{api_version}/{plural}"),
+        }
+    }
+}
+
+impl From<ObjectKind> for Resource {
+    fn from(kind: ObjectKind) -> Self {
+        Self::new(kind.api_version(), kind.plural())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_api_server() {
+        assert_eq!(Resource::NAMESPACE.path(None), "/api/v1/namespaces");
+        assert_eq!(
+            Resource::from(ObjectKind::Deployment).path(Some("shop")),
+            "/apis/apps/v1/namespaces/shop/deployments"
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! A workload with everything around it, read from a member.
+
+use k8s_openapi::{
+    api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use promoter_domain::{
+    closure::{self, Reference},
+    object::{ObjectKey, ObjectKind},
+    plan::{Live, LiveDependency},
+};
+use serde_json::Value;
+
+use crate::{
+    objects::{self, Objects},
+    resource::Resource,
+};
+
+/// A workload could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The member did not answer.
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
+    /// Its pod template or its selector is not what Kubernetes' types say.
+    #[error("Deployment {0} cannot be understood: {1}")]
+    Unreadable(String, serde_json::Error),
+}
+
+/// Reads a Deployment, its ReplicaSets and pods, what scales it, and what it needs to start.
+///
+/// Nothing, where there is no such Deployment.
+pub async fn read(
+    objects: &Objects,
+    namespace: &str,
+    name: &str,
+    wanted: impl Fn(ObjectKind) -> bool,
+) -> Result<Option<Live>, Error> {
+    let resource = Resource::from(ObjectKind::Deployment);
+    let Some(deployment) = objects.get(resource, Some(namespace), name).await? else {
+        return Ok(None);
+    };
+    let namespace_object = objects.get(Resource::NAMESPACE, None, namespace).await?;
+    let (replica_sets, pods) = running(objects, namespace, &deployment).await?;
+    let autoscalers = autoscalers(objects, namespace, name).await?;
+    let dependencies = dependencies(objects, namespace, &deployment, wanted).await?;
+    Ok(Some(Live {
+        autoscalers,
+        dependencies,
+        deployment,
+        namespace: namespace_object,
+        pods,
+        replica_sets,
+    }))
+}
+
+/// The ReplicaSets and the pods that a Deployment's selector selects.
+pub async fn running(
+    objects: &Objects,
+    namespace: &str,
+    deployment: &Value,
+) -> Result<(Vec<Value>, Vec<Value>), Error> {
+    let selector: LabelSelector = parsed(deployment, &deployment["spec"]["selector"])?;
+    let selector = selector_text(&selector);
+    let replica_sets = objects.list(Resource::REPLICA_SET, Some(namespace), Some(&selector));
+    let pods = objects.list(Resource::POD, Some(namespace), Some(&selector));
+    let (replica_sets, pods) = futures::future::try_join(replica_sets, pods).await?;
+    Ok((replica_sets, pods))
+}
+
+/// The names of what scales a Deployment.
+pub async fn autoscalers(
+    objects: &Objects,
+    namespace: &str,
+    name: &str,
+) -> Result<Vec<String>, Error> {
+    let all = objects
+        .list(Resource::HORIZONTAL_POD_AUTOSCALER, Some(namespace), None)
+        .await?;
+    Ok(all
+        .iter()
+        .filter(|autoscaler| {
+            let target = &autoscaler["spec"]["scaleTargetRef"];
+            target["kind"] == "Deployment"
+                && target["name"] == name
+                && target["apiVersion"]
+                    .as_str()
+                    .is_none_or(|version| version.starts_with("apps/"))
+        })
+        .filter_map(|autoscaler| autoscaler["metadata"]["name"].as_str().map(str::to_owned))
+        .collect())
+}
+
+async fn dependencies(
+    objects: &Objects,
+    namespace: &str,
+    deployment: &Value,
+    wanted: impl Fn(ObjectKind) -> bool,
+) -> Result<Vec<LiveDependency>, Error> {
+    let template: PodTemplateSpec = parsed(deployment, &deployment["spec"]["template"])?;
+    let mut found = Vec::new();
+    for reference in closure::references(&template) {
+        let account = reference.key.kind == ObjectKind::ServiceAccount;
+        let object = fetch(objects, namespace, &reference, &wanted).await?;
+        let through = match (&object, account) {
+            (Some(object), true) => closure::service_account_references(object),
+            _ => Vec::new(),
+        };
+        found.push(LiveDependency { reference, object });
+        for reference in through {
+            let object = fetch(objects, namespace, &reference, &wanted).await?;
+            found.push(LiveDependency { reference, object });
+        }
+    }
+    // What the pod template names itself counts; that an account names it too adds nothing.
+    found.sort_by(|a, b| {
+        (&a.reference.key, !a.reference.followed_by_karmada())
+            .cmp(&(&b.reference.key, !b.reference.followed_by_karmada()))
+    });
+    found.dedup_by(|later, first| later.reference.key == first.reference.key);
+    Ok(found)
+}
+
+async fn fetch(
+    objects: &Objects,
+    namespace: &str,
+    reference: &Reference,
+    wanted: impl Fn(ObjectKind) -> bool,
+) -> Result<Option<Value>, objects::Error> {
+    let ObjectKey { kind, name } = &reference.key;
+    if wanted(*kind) {
+        objects.get((*kind).into(), Some(namespace), name).await
+    } else {
+        Ok(None)
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(deployment: &Value, part: &Value) -> Result<T, Error> {
+    T::deserialize(part).map_err(|error| {
+        let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
+        Error::Unreadable(name.to_owned(), error)
+    })
+}
+
+/// A label selector as a query parameter.
+///
+/// Source: Kubernetes' "Labels and Selectors", set-based requirements.
+fn selector_text(selector: &LabelSelector) -> String {
+    let equal = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={value}"));
+    let expressions = selector
+        .match_expressions
+        .iter()
+        .flatten()
+        .map(|expression| {
+            let key = &expression.key;
+            let values = expression.values.as_deref().unwrap_or_default().join(",");
+            match expression.operator.as_str() {
+                "In" => format!("{key} in ({values})"),
+                "NotIn" => format!("{key} notin ({values})"),
+                "DoesNotExist" => format!("!{key}"),
+                // `Exists`, the only other operator that the API server lets in.
+                _ => key.clone(),
+            }
+        });
+    equal.chain(expressions).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn selectors_are_written_as_queries() {
+        let selector: LabelSelector = serde_json::from_value(json!({
+            "matchLabels": {"app": "web"},
+            "matchExpressions": [
+                {"key": "tier", "operator": "In", "values": ["a", "b"]},
+                {"key": "track", "operator": "NotIn", "values": ["canary"]},
+                {"key": "team", "operator": "Exists"},
+                {"key": "legacy", "operator": "DoesNotExist"},
+            ],
+        }))
+        .unwrap();
+        assert_eq!(
+            selector_text(&selector),
+            "app=web,tier in (a,b),track notin (canary),team,!legacy"
+        );
+    }
+}
