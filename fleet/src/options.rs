@@ -1,0 +1,83 @@
+//! How a fleet is to be.
+
+use serde::{Deserialize, Serialize};
+
+/// What a fleet is started with.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct FleetOptions {
+    /// Its name: several fleets run side by side under different names.
+    pub name: String,
+    /// How many member clusters it has: `member1`, `member2`, and so on.
+    pub members: usize,
+    /// How fast Karmada and the controllers may go.
+    pub speed: Speed,
+    /// Whether every API server writes an audit log (metadata only) beside its log.
+    pub audit: bool,
+    /// Whether the logs stay when the fleet goes.
+    pub keep_logs: bool,
+}
+
+/// The limits that Karmada's and Kubernetes' components put on themselves. To be named with every
+/// measurement.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Speed {
+    /// 1000 requests per second to the control planes (bursts of 2000), 400 to each member from
+    /// Karmada (bursts of 800), 20 concurrent syncs per controller.
+    #[default]
+    Fast,
+    /// Whatever each component does by default: 40 requests per second for Karmada, 20 for
+    /// Kubernetes' controllers, 1 to 5 concurrent syncs.
+    AsShipped,
+}
+
+impl Default for FleetOptions {
+    fn default() -> Self {
+        Self {
+            name: "fleet".into(),
+            members: 2,
+            speed: Speed::default(),
+            audit: false,
+            keep_logs: false,
+        }
+    }
+}
+
+impl FleetOptions {
+    /// The defaults: two fast members. For one that is not alone on its machine, name it.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the number of members.
+    #[must_use]
+    pub fn members(mut self, members: usize) -> Self {
+        self.members = members;
+        self
+    }
+
+    /// Sets how fast the components may go.
+    #[must_use]
+    pub fn speed(mut self, speed: Speed) -> Self {
+        self.speed = speed;
+        self
+    }
+
+    /// Sets whether the API servers write audit logs.
+    #[must_use]
+    pub fn audit(mut self, audit: bool) -> Self {
+        self.audit = audit;
+        self
+    }
+
+    /// Sets whether the logs stay when the fleet goes.
+    #[must_use]
+    pub fn keep_logs(mut self, keep_logs: bool) -> Self {
+        self.keep_logs = keep_logs;
+        self
+    }
+}
