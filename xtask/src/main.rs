@@ -1,2 +1,31 @@
-//! To be written.
-fn main() {}
+//! The development kit's commands: `cargo xtask --help`.
+
+mod fleet;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    bin_name = "cargo xtask",
+    about = "The development kit's commands",
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A real Karmada fleet on this machine
+    #[command(subcommand)]
+    Fleet(fleet::Command),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Fleet(command) => fleet::run(command).await,
+    }
+}

@@ -1,0 +1,54 @@
+//! The promoter of this workspace, run as a process of a fleet.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use promoter_fleet::{Fleet, Program};
+use tokio::process::Command;
+
+use crate::workspace;
+
+/// The name of its process.
+pub(super) const NAME: &str = "promoter";
+
+/// One that cannot run says so at once.
+const TRIAL: Duration = Duration::from_secs(2);
+
+/// Builds the promoter and the kubectl plugin.
+pub(super) async fn build() -> anyhow::Result<()> {
+    workspace::cargo(&["build", "--package", "karmada-promoter"]).await
+}
+
+/// Gives Karmada the promoter's types and starts the hub.
+pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
+    apply_types(fleet).await?;
+    let hub = Program::new(workspace::binaries()?.join("karmada-promoter"))
+        .argument("hub")
+        .argument("--kubeconfig")
+        .argument(fleet.kubeconfig().to_string_lossy())
+        // Nothing stamps who asked in a fleet without admission.
+        .argument("--trust-every-annotation");
+    let process = fleet.run(NAME, hub).await?;
+    if let Ok(ended) = tokio::time::timeout(TRIAL, process.wait()).await {
+        let status = ended?.map_or_else(String::new, |status| format!(" ({status})"));
+        let log = std::fs::read_to_string(process.log()).unwrap_or_default();
+        bail!("the promoter has ended at once{status}:\n{}", log.trim());
+    }
+    Ok(())
+}
+
+async fn apply_types(fleet: &Fleet) -> anyhow::Result<()> {
+    let types = workspace::root().join("charts/karmada-promoter/crds");
+    let status = Command::new(fleet.programs().join("kubectl"))
+        .args(["apply", "--server-side", "--kubeconfig"])
+        .arg(fleet.kubeconfig())
+        .arg("--filename")
+        .arg(&types)
+        .status()
+        .await
+        .context("cannot run kubectl")?;
+    if !status.success() {
+        bail!("kubectl could not apply {} ({status})", types.display());
+    }
+    Ok(())
+}
