@@ -151,3 +151,151 @@ pub fn replicas_patch(live_replicas: i32) -> Value {
 pub fn end_retention_patch() -> Value {
     json!({ "metadata": { "labels": { (RETAIN_REPLICAS): null } } })
 }
+
+#[cfg(test)]
+mod tests {
+    use promoter_api::promotion::DependencyKind;
+
+    use super::*;
+
+    #[test]
+    fn a_staged_policy_dispatches_and_preserves_nothing() {
+        let policy = staged_policy(
+            &ObjectKey::deployment("web"),
+            "shop",
+            "member1",
+            "p1",
+            false,
+        );
+        assert_eq!(
+            policy,
+            json!({
+                "apiVersion": "policy.karmada.io/v1alpha1",
+                "kind": "PropagationPolicy",
+                "metadata": {
+                    "name": "deployment.web",
+                    "namespace": "shop",
+                    "labels": {"app.kubernetes.io/managed-by": "karmada-promoter"},
+                    "annotations": {
+                        "promote.karmada.io/origin": "member1",
+                        "promote.karmada.io/staged-by": "p1",
+                    },
+                },
+                "spec": {
+                    "resourceSelectors": [
+                        {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "web"},
+                    ],
+                    "priority": 1000,
+                    "conflictResolution": "Overwrite",
+                    "propagateDeps": false,
+                    "suspension": {"dispatching": true},
+                    "placement": {
+                        "clusterAffinity": {"clusterNames": ["member1"]},
+                        "replicaScheduling": {"replicaSchedulingType": "Duplicated"},
+                    },
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn a_policy_that_follows_says_so() {
+        let key = ObjectKey::dependency(DependencyKind::Secret, "pull");
+        let policy = staged_policy(&key, "shop", "member1", "p1", true);
+        assert_eq!(policy["metadata"]["name"], json!("secret.pull"));
+        assert_eq!(policy["metadata"]["annotations"][FOLLOWS], json!("true"));
+        assert_eq!(
+            policy["spec"]["resourceSelectors"][0]["apiVersion"],
+            json!("v1")
+        );
+    }
+
+    #[test]
+    fn the_claim_lifts_the_hold_in_the_same_patch() {
+        assert_eq!(
+            claim_patch("id-1", "shop", "deployment.web"),
+            json!({"metadata": {
+                "labels": {
+                    "resourcetemplate.karmada.io/claimed-by": null,
+                    "propagationpolicy.karmada.io/permanent-id": "id-1",
+                },
+                "annotations": {
+                    "propagationpolicy.karmada.io/namespace": "shop",
+                    "propagationpolicy.karmada.io/name": "deployment.web",
+                },
+            }})
+        );
+    }
+
+    #[test]
+    fn only_a_workload_is_ever_preserved_when_settled() {
+        for (kind, removal, expected) in [
+            (
+                ObjectKind::Deployment,
+                OnClusterRemoval::Delete,
+                json!({"conflictResolution": "Abort", "preserveResourcesOnDeletion": false, "propagateDeps": true}),
+            ),
+            (
+                ObjectKind::Deployment,
+                OnClusterRemoval::Preserve,
+                json!({"conflictResolution": "Abort", "preserveResourcesOnDeletion": true, "propagateDeps": true}),
+            ),
+            (
+                ObjectKind::Secret,
+                OnClusterRemoval::Preserve,
+                json!({"conflictResolution": "Abort", "preserveResourcesOnDeletion": false}),
+            ),
+        ] {
+            let patch = settle_patch(kind, removal);
+            assert_eq!(patch["spec"], expected, "{kind:?} {removal:?}");
+            assert_eq!(
+                patch["metadata"],
+                json!({"annotations": {(STAGED_BY): null}})
+            );
+        }
+    }
+
+    #[test]
+    fn the_other_patches_are_those_of_the_protocol() {
+        assert_eq!(
+            commit_patch(),
+            json!({"spec": {"suspension": null, "preserveResourcesOnDeletion": true}})
+        );
+        assert_eq!(
+            preserve_patch(),
+            json!({"spec": {"preserveResourcesOnDeletion": true}})
+        );
+        assert_eq!(
+            withdraw_patch(),
+            json!({"spec": {
+                "preserveResourcesOnDeletion": null,
+                "suspension": {"dispatching": true},
+                "conflictResolution": "Abort",
+            }})
+        );
+        assert_eq!(replicas_patch(0), json!({"spec": {"replicas": 0}}));
+        assert_eq!(
+            end_retention_patch(),
+            json!({"metadata": {"labels": {"resourcetemplate.karmada.io/retain-replicas": null}}})
+        );
+    }
+
+    #[test]
+    fn the_origin_stays_in_the_placement() {
+        let placed = |clusters: &[&str]| clusters.iter().copied().map(str::to_owned).collect();
+        for (clusters, expected) in [
+            (&[][..], json!(["member2"])),
+            (
+                &["member3", "member1"],
+                json!(["member1", "member2", "member3"]),
+            ),
+            (&["member2"], json!(["member2"])),
+        ] {
+            let patch = placement_patch("member2", &placed(clusters));
+            assert_eq!(
+                patch["spec"]["placement"]["clusterAffinity"]["clusterNames"],
+                expected
+            );
+        }
+    }
+}

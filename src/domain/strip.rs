@@ -7,11 +7,13 @@
 //! `copyDeploymentAnnotationsToReplicaSet`), and a `rollout undo` would copy them back.
 //!
 //! Strip the objects first, then their ReplicaSets, or the marks are copied once more. Each patch
-//! is a JSON merge patch and carries the object's UID, so that the API server answers 409 where
-//! another object has taken the name meanwhile.
+//! is a JSON merge patch and carries the object's UID: where another object has taken the name
+//! meanwhile, the API server answers 422, as a UID cannot be changed. (409 is for a PUT or DELETE.)
 
 use promoter_api::marks::{ENABLED, is_karmada_key, is_our_key};
 use serde_json::{Map, Value, json};
+
+use crate::object::ObjectKind;
 
 /// The patch that takes every label and annotation of Karmada from an object; nothing where there
 /// is nothing to do.
@@ -21,32 +23,30 @@ use serde_json::{Map, Value, json};
 ///
 /// Not for an object that is federated: Karmada would no longer know it as its own.
 #[must_use]
-pub fn strip_patch(object: &Value, disable: bool) -> Option<Value> {
+pub fn strip_patch(object: &Value, kind: ObjectKind, disable: bool) -> Option<Value> {
     let labels = removals(object, "/metadata/labels", disable);
     let mut annotations = removals(object, "/metadata/annotations", disable);
-    if disable && object.get("kind").and_then(Value::as_str) == Some("Deployment") {
-        annotations.remove(ENABLED);
-        if annotation(object, ENABLED) != Some("false") {
-            annotations.insert(ENABLED.to_owned(), json!("false"));
-        }
-    } else if disable && annotations.is_empty() && labels.is_empty() {
-        return None;
+    if disable && kind == ObjectKind::Deployment {
+        set_disabled(object, &mut annotations);
     }
     patch(object, labels, annotations)
 }
 
-/// The same for a ReplicaSet of a released Deployment; with `disable` our own annotations go as
-/// well, an opt-in among them.
+/// The same for a ReplicaSet of a released Deployment.
 ///
-/// Its labels are the pod template's and never Karmada's: the Deployment's selector may need
-/// them, and a ReplicaSet that it no longer selects loses its pods to a new one.
+/// With `disable` it is marked as the Deployment is: a `rollout undo` replaces the Deployment's
+/// annotations by the ReplicaSet's (`SetDeploymentAnnotationsTo` in the same file), and must
+/// neither opt in again nor lose the mark.
+///
+/// Its labels stay: they are the pod template's and never Karmada's, the Deployment's selector may
+/// need them, and the pods of a ReplicaSet that it no longer selects are replaced.
 #[must_use]
 pub fn replica_set_patch(replica_set: &Value, disable: bool) -> Option<Value> {
-    patch(
-        replica_set,
-        Map::new(),
-        removals(replica_set, "/metadata/annotations", disable),
-    )
+    let mut annotations = removals(replica_set, "/metadata/annotations", disable);
+    if disable {
+        set_disabled(replica_set, &mut annotations);
+    }
+    patch(replica_set, Map::new(), annotations)
 }
 
 /// Whether an object bears marks of Karmada, ours apart.
@@ -68,8 +68,16 @@ fn removals(object: &Value, pointer: &str, ours: bool) -> Map<String, Value> {
         .collect()
 }
 
-fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
-    object.pointer("/metadata/annotations")?.get(key)?.as_str()
+/// Sets our opt-in to `"false"`, unless it is that already.
+fn set_disabled(object: &Value, annotations: &mut Map<String, Value>) {
+    let enabled = object
+        .pointer("/metadata/annotations")
+        .and_then(|it| it.get(ENABLED));
+    if enabled.and_then(Value::as_str) == Some("false") {
+        annotations.remove(ENABLED);
+    } else {
+        annotations.insert(ENABLED.to_owned(), json!("false"));
+    }
 }
 
 fn patch(
@@ -90,4 +98,121 @@ fn patch(
         }
     }
     Some(json!({ "metadata": metadata }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn karmada_keys_go_and_the_rest_stays() {
+        let object = json!({"metadata": {
+            "uid": "u1",
+            "labels": {"app": "web", "karmada.io/managed": "true", "resourcetemplate.karmada.io/retain-replicas": "true"},
+            "annotations": {
+                "team": "a",
+                "clusterpropagationpolicy.karmada.io/name": "all",
+                "work.karmada.io/conflict-resolution": "abort",
+                "promote.karmada.io/enabled": "true",
+            },
+        }});
+        assert!(has_marks(&object));
+        assert_eq!(
+            strip_patch(&object, ObjectKind::Deployment, false),
+            Some(json!({"metadata": {
+                "uid": "u1",
+                "labels": {"karmada.io/managed": null, "resourcetemplate.karmada.io/retain-replicas": null},
+                "annotations": {
+                    "clusterpropagationpolicy.karmada.io/name": null,
+                    "work.karmada.io/conflict-resolution": null,
+                },
+            }}))
+        );
+    }
+
+    #[test]
+    fn only_a_disabled_deployment_is_marked() {
+        let object = json!({"metadata": {"uid": "u1", "annotations": {
+            "promote.karmada.io/enabled": "true",
+            "promote.karmada.io/requested-by": "jane",
+        }}});
+        assert!(!has_marks(&object));
+        assert_eq!(strip_patch(&object, ObjectKind::Deployment, false), None);
+        assert_eq!(
+            strip_patch(&object, ObjectKind::Deployment, true),
+            Some(json!({"metadata": {"uid": "u1", "annotations": {
+                "promote.karmada.io/enabled": "false",
+                "promote.karmada.io/requested-by": null,
+            }}}))
+        );
+        let unmarked = json!({"metadata": {"uid": "u2"}});
+        assert_eq!(strip_patch(&unmarked, ObjectKind::ConfigMap, true), None);
+        assert_eq!(
+            strip_patch(&unmarked, ObjectKind::Deployment, true),
+            Some(
+                json!({"metadata": {"uid": "u2", "annotations": {"promote.karmada.io/enabled": "false"}}})
+            )
+        );
+    }
+
+    #[test]
+    fn a_replica_set_keeps_its_labels_and_opts_out_with_its_deployment() {
+        let replica_set = json!({"metadata": {
+            "uid": "r1",
+            "labels": {"app.karmada.io/part": "web", "pod-template-hash": "5d"},
+            "annotations": {
+                "deployment.kubernetes.io/revision": "1",
+                "promote.karmada.io/enabled": "true",
+                "promote.karmada.io/phase": "Promoted",
+                "work.karmada.io/name": "web-1",
+            },
+        }});
+        assert_eq!(
+            replica_set_patch(&replica_set, false),
+            Some(json!({"metadata": {"uid": "r1", "annotations": {"work.karmada.io/name": null}}}))
+        );
+        assert_eq!(
+            replica_set_patch(&replica_set, true),
+            Some(json!({"metadata": {"uid": "r1", "annotations": {
+                "promote.karmada.io/enabled": "false",
+                "promote.karmada.io/phase": null,
+                "work.karmada.io/name": null,
+            }}}))
+        );
+    }
+
+    #[test]
+    fn after_the_patch_nothing_is_left_to_do() {
+        let mut object = json!({"metadata": {
+            "uid": "u1",
+            "labels": {"app": "web", "karmada.io/managed": "true"},
+            "annotations": {"promote.karmada.io/enabled": "true", "work.karmada.io/name": "web-1"},
+        }});
+        for disable in [false, true] {
+            let patch = strip_patch(&object, ObjectKind::Deployment, disable).unwrap();
+            merge(&mut object, &patch);
+            assert_eq!(strip_patch(&object, ObjectKind::Deployment, disable), None);
+            assert!(!has_marks(&object));
+        }
+        assert_eq!(replica_set_patch(&object, true), None);
+    }
+
+    /// RFC 7386.
+    fn merge(target: &mut Value, patch: &Value) {
+        let Value::Object(patch) = patch else {
+            target.clone_from(patch);
+            return;
+        };
+        if !target.is_object() {
+            *target = json!({});
+        }
+        let target = target.as_object_mut().unwrap();
+        for (key, value) in patch {
+            if value.is_null() {
+                target.remove(key);
+            } else {
+                merge(target.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+    }
 }
