@@ -1,6 +1,7 @@
 //! The development kit's commands: `cargo xtask --help`.
 
 mod fleet;
+mod say;
 mod workspace;
 
 use clap::{Parser, Subcommand};

@@ -19,7 +19,6 @@ impl ControlPlane {
     pub(super) async fn start(boot: &Boot, etcd: u16) -> Result<(), BootError> {
         let (files, api) = boot.api_server(KARMADA, etcd).await?;
         let control_plane = Self { files, api };
-        control_plane.controllers_of_kubernetes(boot)?;
         let (webhook, health, aggregated) = (reserve()?, reserve()?, reserve()?);
         boot.render_manifests(&Addresses {
             authority: control_plane.files.authority(),
@@ -48,8 +47,11 @@ impl ControlPlane {
             ready(boot, "karmada-aggregated-apiserver", &aggregated_address),
             ready(boot, "karmada-webhook", &webhook_address),
         )?;
-        control_plane.controllers_of_karmada(boot)?;
-        control_plane.extensions(boot).await
+        control_plane.extensions(boot).await?;
+        // Not before all types are served: the garbage collector looks for new ones only every
+        // half minute, and until then deleted templates would leave their Works behind.
+        control_plane.controllers_of_kubernetes(boot)?;
+        control_plane.controllers_of_karmada(boot)
     }
 
     fn controllers_of_kubernetes(&self, boot: &Boot) -> Result<(), BootError> {

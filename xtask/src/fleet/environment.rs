@@ -2,7 +2,7 @@
 
 use promoter_fleet::Fleet;
 
-use crate::workspace;
+use crate::{say::say, workspace};
 
 /// Prints the fleet's variables for a shell. The workspace's binaries come first on the path, so
 /// that kubectl finds the plugin as it was built last.
@@ -13,7 +13,7 @@ pub(super) fn print(fleet: &Fleet) -> anyhow::Result<()> {
             "PATH" => format!("{}:{value}", binaries.display()),
             _ => value,
         };
-        println!("export {name}={}", quote(&value));
+        say(format_args!("export {name}={}", quote(&value)));
     }
     Ok(())
 }

@@ -8,6 +8,8 @@ mod up;
 use clap::{Args, Subcommand};
 use promoter_fleet::{Fleet, Programs};
 
+use crate::say::say;
+
 /// What can be done with a fleet.
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -42,7 +44,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Up(arguments) => up::run(arguments).await,
         Command::Down(Name { name }) => {
             Fleet::attach(&name)?.stop().await?;
-            println!("fleet {name} is down");
+            say(format_args!("fleet {name} is down"));
             Ok(())
         }
         Command::Env(Name { name }) => environment::print(&Fleet::attach(&name)?),
@@ -53,7 +55,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Logs { process, name } => show::log(&Fleet::attach(&name.name)?, &process),
         Command::Build => {
             let programs = Programs::prepare().await?;
-            println!("{}", programs.folder().display());
+            say(programs.folder().display());
             Ok(())
         }
     }

@@ -5,16 +5,18 @@ use std::{fs::File, io};
 use anyhow::{Context, bail};
 use promoter_fleet::Fleet;
 
+use crate::say::say;
+
 /// Lists the processes.
 pub(super) fn status(fleet: &Fleet) {
-    println!(
-        "fleet {} with {}",
-        fleet.name(),
-        fleet.members().join(", ")
-    );
+    let members = fleet.members().join(", ");
+    say(format_args!("fleet {} with {members}", fleet.name()));
     for process in fleet.processes() {
         let state = if process.running { "running" } else { "ended" };
-        println!("{:<34} {:>8} {state}", process.name, process.pid);
+        say(format_args!(
+            "{:<34} {:>8} {state}",
+            process.name, process.pid
+        ));
     }
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use promoter_fleet::{Fleet, FleetOptions, Programs, Speed};
 
 use super::{Name, promoter};
+use crate::say::say;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -32,10 +33,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Building is not starting: the time below is what it takes when everything is built.
     Programs::prepare().await?;
     let name = arguments.name.name;
-    eprintln!(
-        "starting fleet {name} with {} members",
-        arguments.members
-    );
+    eprintln!("starting fleet {name} with {} members", arguments.members);
     let started = Instant::now();
     let options = FleetOptions::named(&name)
         .members(arguments.members)
@@ -46,21 +44,26 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Speed::Fast
         });
     let fleet = Fleet::start(options).await?;
-    println!(
-        "fleet {name} ready in {:.1} s",
-        started.elapsed().as_secs_f64()
-    );
+    let elapsed = started.elapsed().as_secs_f64();
     if arguments.promoter {
         promoter::start(&fleet).await?;
-        println!("promoter running, log in {}", fleet.log(promoter::NAME).display());
     }
+    let log = fleet.log(promoter::NAME);
     fleet.detach()?;
+    say(format_args!("fleet {name} ready in {elapsed:.1} s"));
+    if arguments.promoter {
+        say(format_args!("promoter runs, its log is {}", log.display()));
+    }
     let option = if name == "fleet" {
         String::new()
     } else {
         format!(" --name {name}")
     };
-    println!("use it:        eval \"$(cargo xtask fleet env{option})\"");
-    println!("take it down:  cargo xtask fleet down{option}");
+    say(format_args!(
+        "use it:        eval \"$(cargo xtask fleet env{option})\""
+    ));
+    say(format_args!(
+        "take it down:  cargo xtask fleet down{option}"
+    ));
     Ok(())
 }
