@@ -12,7 +12,7 @@ use rcgen::{
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// The cryptography refused.
-    #[error("cannot make the certificate of {subject}: {source}")]
+    #[error("cannot make the certificate of {subject}")]
     Make {
         /// Whose certificate.
         subject: String,
@@ -20,7 +20,7 @@ pub enum CertificateError {
         source: rcgen::Error,
     },
     /// The disk refused.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}")]
     Write {
         /// The file.
         path: std::path::PathBuf,

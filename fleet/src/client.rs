@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// A kubeconfig of the fleet cannot be used.
-    #[error("cannot use the kubeconfig {path}: {source}")]
+    #[error("cannot use the kubeconfig {path}")]
     Kubeconfig {
         /// The file.
         path: std::path::PathBuf,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{boot::BootError, cache::CacheError, process::ProcessError, programs::ProgramsError};
 
 /// Why a fleet is not there or does not do as it is told.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// A fleet cannot have this name.
     #[error(
@@ -30,7 +30,7 @@ pub enum Error {
     #[error(transparent)]
     Programs(#[from] ProgramsError),
     /// The fleet did not come up.
-    #[error("the fleet did not come up: {0}")]
+    #[error("the fleet did not come up")]
     Boot(#[from] BootError),
     /// A process is not as it should be.
     #[error(transparent)]
@@ -39,7 +39,7 @@ pub enum Error {
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// The disk refused.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     Io {
         /// What was tried.
         action: &'static str,
@@ -66,5 +66,34 @@ impl Error {
     /// Whether trying again with other ports may help.
     pub(crate) fn is_lost_port(&self) -> bool {
         matches!(self, Self::Boot(error) if error.is_lost_port())
+    }
+}
+
+/// As people read it, with every cause: tests that fail show an error this way, and the end of a
+/// log is no use with its line ends escaped.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(formatter, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_shown_once() {
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let error = Error::Boot(BootError::io("make a folder")(denied));
+        assert_eq!(
+            format!("{error:?}"),
+            "the fleet did not come up: cannot make a folder: permission denied"
+        );
     }
 }

@@ -34,7 +34,7 @@ pub enum BootError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// A server did not take what it was given.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}")]
     Client {
         /// What was tried.
         action: String,
@@ -64,7 +64,7 @@ pub enum BootError {
         output: String,
     },
     /// The disk or the network interface refused.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}")]
     Io {
         /// What was tried.
         action: String,
@@ -78,7 +78,7 @@ impl BootError {
         matches!(self, Self::Process(error) if error.is_lost_port())
     }
 
-    fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let action = action.into();
         move |source| Self::Io { action, source }
     }

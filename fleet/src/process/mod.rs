@@ -24,7 +24,7 @@ pub(crate) use supervisor::{Record, Supervisor};
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// It could not be started.
-    #[error("cannot start {name} ({program}): {source}")]
+    #[error("cannot start {name} ({program})")]
     Spawn {
         /// The process.
         name: String,
@@ -68,7 +68,7 @@ pub enum ProcessError {
         name: String,
     },
     /// A signal could not be sent.
-    #[error("cannot send {signal} to {name}: {source}")]
+    #[error("cannot send {signal} to {name}")]
     Signal {
         /// The process.
         name: String,
@@ -78,7 +78,7 @@ pub enum ProcessError {
         source: std::io::Error,
     },
     /// The disk refused.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     Io {
         /// What was tried.
         action: &'static str,

@@ -49,7 +49,7 @@ pub enum ProgramsError {
         missing: String,
     },
     /// The disk refused.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     Io {
         /// What was tried.
         action: &'static str,

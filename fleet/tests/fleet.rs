@@ -1,0 +1,81 @@
+//! The fleet itself, for real: `cargo test -p promoter-fleet -- --ignored`.
+
+use std::time::Duration;
+
+use promoter_fleet::{Error, Fleet, FleetOptions, ProcessError, Program};
+
+fn alive(fleet: &Fleet, process: &str) -> bool {
+    fleet
+        .processes()
+        .iter()
+        .any(|status| status.name == process && status.running)
+}
+
+#[tokio::test]
+#[ignore = "starts fifteen processes"]
+async fn a_fleet_is_broken_and_mended() {
+    let name = format!("self-test-{}", std::process::id());
+    let mut fleet = Fleet::start(FleetOptions::named(&name).members(1))
+        .await
+        .unwrap();
+    let folder = fleet.kubeconfig().ancestors().nth(2).unwrap().to_path_buf();
+    assert_eq!(fleet.members(), ["member1"]);
+
+    let same_name = Fleet::start(FleetOptions::named(&name)).await;
+    assert!(matches!(same_name, Err(Error::Running(_))), "{same_name:?}");
+
+    fleet.kill("member1-apiserver").await.unwrap();
+    assert!(!alive(&fleet, "member1-apiserver"));
+    fleet.check().unwrap();
+    fleet.restart("member1-apiserver").await.unwrap();
+    fleet.until_ready().await.unwrap();
+
+    fleet.pause("karmada-scheduler").unwrap();
+    assert!(alive(&fleet, "karmada-scheduler"));
+    fleet.resume("karmada-scheduler").unwrap();
+
+    assert_eq!(fleet.add_member().await.unwrap(), "member2");
+    fleet.until_ready().await.unwrap();
+
+    let attached = Fleet::attach(&name).unwrap();
+    assert_eq!(attached.members(), ["member1", "member2"]);
+    assert!(alive(&attached, "etcd"));
+    drop(attached);
+    fleet.check().unwrap();
+
+    programs_run_and_end(&fleet).await;
+
+    let stranger = Fleet::attach(&name).unwrap();
+    stranger.kill("member1-kwok").await.unwrap();
+    let died = fleet.check();
+    assert!(
+        matches!(&died, Err(Error::Process(ProcessError::Died { name, .. })) if name == "member1-kwok"),
+        "{died:?}"
+    );
+    drop(fleet);
+    assert!(!folder.exists());
+    assert!(matches!(Fleet::attach(&name), Err(Error::NotFound(_))));
+}
+
+async fn programs_run_and_end(fleet: &Fleet) {
+    let sleep = Program::new("/bin/sh").arguments(["-c", "echo $WORD; exec sleep 60"]);
+    let process = fleet
+        .run("sleeper", sleep.variable("WORD", "hello"))
+        .await
+        .unwrap();
+    let first = process.pid().unwrap();
+    assert!(process.is_running().unwrap());
+    let waited = tokio::time::timeout(Duration::from_millis(200), process.wait()).await;
+    assert!(waited.is_err());
+    assert!(!process.kill().await.unwrap().unwrap().success());
+    process.restart().await.unwrap();
+    assert_ne!(process.pid().unwrap(), first);
+    process.terminate().await.unwrap();
+    let log = std::fs::read_to_string(process.log()).unwrap();
+    assert_eq!(log, "hello\nhello\n");
+    fleet.check().unwrap();
+
+    let failing = Program::new("/bin/sh").arguments(["-c", "exit 3"]);
+    let status = fleet.run("failing", failing).await.unwrap().wait().await;
+    assert_eq!(status.unwrap().unwrap().code(), Some(3));
+}
