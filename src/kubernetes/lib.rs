@@ -3,11 +3,13 @@
 //! - [`resource`]: where each kind of object stands in an API server;
 //! - [`objects`]: reads and writes of one API server, as JSON;
 //! - [`members`]: the member clusters' own API servers, by the credentials that Karmada uses;
+//! - [`events`]: events on their objects;
 //! - [`existing`]: what the control plane holds under the names that a promotion needs;
 //! - [`workload`]: a workload with everything around it, read from a member.
 //!
 //! What is read here is decided on in the domain; nothing here decides.
 
+pub mod events;
 pub mod existing;
 pub mod members;
 pub mod objects;
