@@ -28,6 +28,7 @@ impl Identity {
 
 struct Stat {
     state: char,
+    threads: u32,
     started: u64,
 }
 
@@ -42,12 +43,14 @@ impl Stat {
         let mut fields = fields.split(' ');
         Some(Self {
             state: fields.next()?.chars().next()?,
-            started: fields.nth(18)?.parse().ok()?,
+            threads: fields.nth(16)?.parse().ok()?,
+            started: fields.nth(1)?.parse().ok()?,
         })
     }
 
+    /// The first thread may be a zombie while others are still ending, with all that they hold.
     fn has_ended(&self) -> bool {
-        matches!(self.state, 'Z' | 'X')
+        matches!(self.state, 'Z' | 'X') && self.threads <= 1
     }
 }
 
@@ -57,9 +60,9 @@ mod tests {
 
     #[test]
     fn the_start_time_is_found_behind_any_name() {
-        let text = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 9 9 9";
+        let text = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 12 0 4242 9 9 9";
         let stat = Stat::parse(text).unwrap();
-        assert_eq!((stat.state, stat.started), ('S', 4242));
+        assert_eq!((stat.state, stat.threads, stat.started), ('S', 12, 4242));
     }
 
     #[test]
