@@ -1,4 +1,5 @@
 //! The fleet itself, for real: `cargo test -p promoter-fleet -- --ignored`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ fn alive(fleet: &Fleet, process: &str) -> bool {
 #[ignore = "starts fifteen processes"]
 async fn a_fleet_is_broken_and_mended() {
     let name = format!("self-test-{}", std::process::id());
-    let mut fleet = Fleet::start(FleetOptions::named(&name).members(1))
-        .await
-        .unwrap();
+    // Spawned, to show that a test may start its fleet in a task.
+    let start = tokio::spawn(Fleet::start(FleetOptions::named(&name).members(1)));
+    let mut fleet = start.await.unwrap().unwrap();
     let folder = fleet.kubeconfig().ancestors().nth(2).unwrap().to_path_buf();
     assert_eq!(fleet.members(), ["member1"]);
 

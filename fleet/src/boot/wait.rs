@@ -6,7 +6,7 @@ use super::{Boot, BootError};
 use crate::client::ClientError;
 
 /// Much more than any step takes, for machines that are busy with other things.
-const TIMEOUT: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_mins(3);
 const INTERVAL: Duration = Duration::from_millis(50);
 
 impl Boot {

@@ -20,6 +20,4 @@ pub(crate) fn etcd(programs: &Programs, data: &Path, client: u16, peer: u16) -> 
         .flag("unsafe-no-fsync", true)
         // Thousands of workloads in several clusters do not fit in the default of 2 GiB for long.
         .flag("quota-backend-bytes", 8_u64 << 30)
-        .flag("auto-compaction-mode", "periodic")
-        .flag("auto-compaction-retention", "10m")
 }

@@ -47,7 +47,12 @@ async fn build(module: &GoModule, into: &Path) -> Result<(), ProgramsError> {
     let mut progress = Progress::start(module.name);
     let bin = into.join("bin");
     std::fs::create_dir_all(&bin).map_err(io_error("create", &bin))?;
-    let packages = run(module, &["list", "-deps", "tool"], |_| {}).await?;
+    let packages = run(module, &["list", "-deps", "tool"], |message| {
+        if let Some(downloaded) = message.strip_prefix("go: downloading ") {
+            progress.downloaded(downloaded);
+        }
+    })
+    .await?;
     progress.expect(packages.lines().count());
     let linker_flags = format!("-ldflags={}", module.linker_flags()?);
     let output = bin.to_string_lossy();
@@ -102,10 +107,13 @@ async fn run(
         let mut lines = BufReader::new(messages).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             on_message(&line);
-            if tail.len() == TAIL_LINES {
+            // Without a network, Go says the same of every module.
+            if tail.back() != Some(&line) {
+                tail.push_back(line);
+            }
+            if tail.len() > TAIL_LINES {
                 tail.pop_front();
             }
-            tail.push_back(line);
         }
         tail
     };

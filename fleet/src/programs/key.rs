@@ -34,7 +34,8 @@ fn digest(parts: &[&str]) -> String {
     hash.finalize()
         .iter()
         .take(12)
-        .map(|byte| format!("{byte:02x}"))
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
         .collect()
 }
 

@@ -50,7 +50,7 @@ impl GoModule {
     /// What the linker is told: nothing for debuggers, and the versions that the programs report.
     /// Without those, a cluster says that it is `v0.0.0-master`.
     pub(super) fn linker_flags(&self) -> Result<String, ProgramsError> {
-        let mut flags = String::from("-s -w");
+        let mut flags = vec!["-s -w".to_owned()];
         if self.manifests_of.is_some() {
             let kubernetes = self.version_of(KUBERNETES)?;
             let karmada = self.version_of(KARMADA)?;
@@ -68,10 +68,10 @@ impl GoModule {
                 ),
                 (format!("{KARMADA}/pkg/version.gitVersion"), karmada),
             ] {
-                flags.push_str(&format!(" -X {variable}={value}"));
+                flags.push(format!("-X {variable}={value}"));
             }
         }
-        Ok(flags)
+        Ok(flags.join(" "))
     }
 
     /// The import paths in the module's `tool` directive.

@@ -11,6 +11,7 @@ const TERMINAL_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) struct Progress {
     what: &'static str,
     packages: usize,
+    downloaded: usize,
     compiled: usize,
     started: Instant,
     shown: Option<Instant>,
@@ -23,6 +24,7 @@ impl Progress {
         Self {
             what,
             packages: 0,
+            downloaded: 0,
             compiled: 0,
             started: Instant::now(),
             shown: None,
@@ -36,8 +38,22 @@ impl Progress {
         self.packages = packages;
     }
 
+    pub(super) fn downloaded(&mut self, module: &str) {
+        self.downloaded += 1;
+        let count = format!("downloading module {}", self.downloaded);
+        self.show(&count, module);
+    }
+
     pub(super) fn compiled(&mut self, package: &str) {
         self.compiled += 1;
+        let count = format!(
+            "compiled {} of at most {} packages",
+            self.compiled, self.packages
+        );
+        self.show(&count, package);
+    }
+
+    fn show(&mut self, count: &str, last: &str) {
         let interval = if self.terminal {
             TERMINAL_INTERVAL
         } else {
@@ -47,15 +63,10 @@ impl Progress {
             return;
         }
         self.shown = Some(Instant::now());
-        let line = line(
-            self.what,
-            self.compiled,
-            self.packages,
-            self.started.elapsed(),
-        );
+        let line = line(self.what, count, self.started.elapsed());
         if self.terminal {
             // Clears the line first: the next one may be shorter.
-            eprint!("\r\x1b[2K{line} {}", shorten(package, 40));
+            eprint!("\r\x1b[2K{line} {}", shorten(last, 40));
             // Progress that cannot be shown is not worth an error.
             let _ = std::io::stderr().flush();
         } else {
@@ -73,11 +84,8 @@ impl Progress {
     }
 }
 
-fn line(what: &str, compiled: usize, packages: usize, elapsed: Duration) -> String {
-    format!(
-        "{what}: compiled {compiled} of at most {packages} packages, {}",
-        minutes(elapsed)
-    )
+fn line(what: &str, count: &str, elapsed: Duration) -> String {
+    format!("{what}: {count}, {}", minutes(elapsed))
 }
 
 fn minutes(elapsed: Duration) -> String {
@@ -98,8 +106,8 @@ mod tests {
     #[test]
     fn a_line_counts_and_tells_the_time() {
         assert_eq!(
-            line("kwok", 3, 40, Duration::from_secs(75)),
-            "kwok: compiled 3 of at most 40 packages, 1:15 min"
+            line("kwok", "compiled 3 packages", Duration::from_secs(75)),
+            "kwok: compiled 3 packages, 1:15 min"
         );
     }
 

@@ -1,9 +1,12 @@
 //! The fleet as its users see it.
 
+mod processes;
+
+pub use processes::ProcessStatus;
+
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,7 +17,7 @@ use crate::{
     error::Error,
     layout::{self, Layout},
     options::FleetOptions,
-    process::{Process, Program, Record, Supervisor},
+    process::{Record, Supervisor},
     programs::Programs,
     state::State,
 };
@@ -31,17 +34,6 @@ pub struct Fleet {
     members: Vec<String>,
     /// There while the fleet ends with this value.
     lock: Option<File>,
-}
-
-/// One process of a fleet, as it is at the moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessStatus {
-    /// Its name in the fleet, such as `member1-apiserver`.
-    pub name: String,
-    /// Its process id, the last one if it has ended.
-    pub pid: u32,
-    /// Whether it runs.
-    pub running: bool,
 }
 
 impl Fleet {
@@ -102,7 +94,12 @@ impl Fleet {
     /// Ends the fleet, whoever started it, and removes its files (the logs only if they are not to
     /// be kept).
     pub async fn stop(mut self) -> Result<(), Error> {
-        self.end()
+        let folder = self.boot.layout.folder().to_path_buf();
+        let ended = tokio::task::spawn_blocking(move || self.end()).await;
+        ended.unwrap_or_else(|error| {
+            let source = std::io::Error::other(error);
+            Err(Error::io("end the fleet in", folder)(source))
+        })
     }
 
     /// The fleet's name.
@@ -173,62 +170,9 @@ impl Fleet {
             .collect()
     }
 
-    /// All processes, by name.
-    #[must_use]
-    pub fn processes(&self) -> Vec<ProcessStatus> {
-        self.boot
-            .supervisor
-            .list()
-            .into_iter()
-            .map(|(name, pid, running)| ProcessStatus { name, pid, running })
-            .collect()
-    }
-
-    /// An error that names a process which has ended by itself, if there is one.
-    pub fn check(&self) -> Result<(), Error> {
-        Ok(self.boot.supervisor.check()?)
-    }
-
-    /// A handle on one process.
-    pub fn process(&self, name: &str) -> Result<Process, Error> {
-        self.boot.supervisor.pid(name)?;
-        Ok(Process::new(name, &self.boot.supervisor))
-    }
-
-    /// Kills a process with SIGKILL and waits until it is gone.
-    pub async fn kill(&self, process: &str) -> Result<Option<ExitStatus>, Error> {
-        Ok(self.boot.supervisor.kill(process).await?)
-    }
-
-    /// Starts a process again as it was started, killing it first if it runs. Returns as soon as it
-    /// runs; [`Self::until_ready`] waits until it answers.
-    pub async fn restart(&self, process: &str) -> Result<(), Error> {
-        Ok(self.boot.supervisor.restart(process).await?)
-    }
-
-    /// Stops a process with SIGSTOP: it holds its connections and answers nothing.
-    pub fn pause(&self, process: &str) -> Result<(), Error> {
-        Ok(self.boot.supervisor.pause(process)?)
-    }
-
-    /// Lets a paused process go on.
-    pub fn resume(&self, process: &str) -> Result<(), Error> {
-        Ok(self.boot.supervisor.resume(process)?)
-    }
-
     /// Waits until every API server answers and Karmada finds every member ready.
     pub async fn until_ready(&self) -> Result<(), Error> {
         Ok(self.boot.until_ready(&self.members).await?)
-    }
-
-    /// Runs one more program as a process of this fleet, with a log of its own; it ends with the
-    /// fleet. One of that name that has ended is replaced.
-    pub async fn run(&self, name: &str, program: Program) -> Result<Process, Error> {
-        if !layout::is_valid_name(name) {
-            return Err(Error::Name(name.into()));
-        }
-        self.boot.supervisor.spawn(name, program)?;
-        Ok(Process::new(name, &self.boot.supervisor))
     }
 
     /// Adds a member, and returns its name when it is joined and ready.
