@@ -3,17 +3,21 @@
 //! - [`resource`]: where each kind of object stands in an API server;
 //! - [`objects`]: reads and writes of one API server, as JSON;
 //! - [`members`]: the member clusters' own API servers, by the credentials that Karmada uses;
-//! - [`events`]: events on their objects;
+//! - [`watch`]: watches that go on through whatever happens to the API server;
+//! - [`clusters`]: Karmada's Cluster objects as they come and go;
+//! - [`events`]: events on objects of the control plane and of members;
 //! - [`existing`]: what the control plane holds under the names that a promotion needs;
 //! - [`workload`]: a workload with everything around it, read from a member.
 //!
 //! What is read here is decided on in the domain; nothing here decides.
 
+pub mod clusters;
 pub mod events;
 pub mod existing;
 pub mod members;
 pub mod objects;
 pub mod resource;
+pub mod watch;
 pub mod workload;
 
 /// Chooses the cryptography of every TLS connection of this process.
