@@ -39,16 +39,29 @@ pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
 
 async fn apply_types(fleet: &Fleet) -> anyhow::Result<()> {
     let types = workspace::root().join("charts/karmada-promoter/crds");
-    let status = Command::new(fleet.programs().join("kubectl"))
-        .args(["apply", "--server-side", "--kubeconfig"])
-        .arg(fleet.kubeconfig())
-        .arg("--filename")
-        .arg(&types)
-        .status()
-        .await
-        .context("cannot run kubectl")?;
-    if !status.success() {
-        bail!("kubectl could not apply {} ({status})", types.display());
+    for action in [
+        ["apply", "--server-side"],
+        // The hub watches them from its first moment on.
+        ["wait", "--for=condition=Established"],
+    ] {
+        let output = Command::new(fleet.programs().join("kubectl"))
+            .args(action)
+            .arg("--kubeconfig")
+            .arg(fleet.kubeconfig())
+            .arg("--filename")
+            .arg(&types)
+            .output()
+            .await
+            .context("cannot run kubectl")?;
+        if !output.status.success() {
+            let message = String::from_utf8_lossy(&output.stderr);
+            bail!(
+                "kubectl could not {} {}: {}",
+                action[0],
+                types.display(),
+                message.trim()
+            );
+        }
     }
     Ok(())
 }
