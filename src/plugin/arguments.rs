@@ -1,0 +1,473 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    error::ErrorKind, parser::ValueSource,
+};
+use promoter_api::promotion::{DependencyKind, DesiredState, OnClusterRemoval};
+
+use crate::{
+    duration::{self, Limit},
+    exit, target,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  # Federate a Deployment of cluster member1, in place, and wait until it is done
+  kubectl promote deployment/web -n shop -C member1
+
+  # Show what would be created; write nothing
+  kubectl promote deployment/web -n shop -C member1 --dry-run -o yaml
+
+  # Ask the hub what Karmada's write would change; federate nothing
+  kubectl promote deployment/web -n shop -C member1 --observe
+
+  # See how far every promotion has come
+  kubectl promote status -A
+
+  # Let Karmada let go of it again; it goes on running
+  kubectl promote release deployment/web -n shop";
+
+/// Turn a Deployment of a member cluster into a multi-cloud workload of Karmada, in place
+///
+/// The Deployment goes on running with the same pods. The kubeconfig is that of the Karmada
+/// control plane.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-promote",
+    bin_name = "kubectl promote",
+    version,
+    after_help = exit::HELP,
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP),
+    arg_required_else_help = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(flatten)]
+    pub(crate) promote: Promote,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What can be done besides promoting.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show how far promotions have come
+    Status(Status),
+    /// Let Karmada let go of workloads; they go on running in every cluster
+    #[command(after_help = exit::HELP)]
+    Release(Release),
+    /// Print the version
+    Version,
+    /// Print a script that completes commands: `source <(kubectl promote completion bash)`
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The flags of promoting.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent flags")]
+pub(crate) struct Promote {
+    /// The workloads: deployment/NAME …, or deployment NAME …
+    #[arg(value_name = "WORKLOAD", required = true)]
+    pub(crate) workloads: Vec<String>,
+
+    /// The member cluster that they run in
+    #[arg(short = 'C', long, required = true, value_parser = label)]
+    pub(crate) cluster: Option<String>,
+
+    /// Which kinds of dependencies go along: ConfigMap, Secret, ServiceAccount, or none [default:
+    /// all of them]
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', ignore_case = true)]
+    pub(crate) dependencies: Vec<Dependency>,
+
+    /// What happens in a cluster that leaves the workload's placement later on [default: Delete]
+    #[arg(long, value_name = "ACTION", ignore_case = true)]
+    pub(crate) on_cluster_removal: Option<Removal>,
+
+    /// Show what would be created, validated by the control plane; write nothing anywhere
+    #[arg(long, conflicts_with_all = ["observe", "rehearse"])]
+    pub(crate) dry_run: bool,
+
+    /// Have the hub predict what Karmada's write would change, and nothing else
+    #[arg(long, conflicts_with = "rehearse")]
+    pub(crate) observe: bool,
+
+    /// Have the hub stage and rehearse the promotion, report, and take everything staged away
+    #[arg(long)]
+    pub(crate) rehearse: bool,
+
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+
+    /// Print the Promotions in the end, or, with --dry-run, everything that would be created
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+/// The flags of `status`.
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// The workloads; all of the namespace, if there are none
+    #[arg(value_name = "WORKLOAD")]
+    pub(crate) workloads: Vec<String>,
+
+    /// Show those of all namespaces
+    #[arg(short = 'A', long, conflicts_with = "workloads")]
+    pub(crate) all_namespaces: bool,
+
+    /// How to print them
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(crate) output: Option<StatusFormat>,
+}
+
+/// The flags of `release`.
+#[derive(Args, Debug)]
+pub(crate) struct Release {
+    /// The workloads: deployment/NAME …, or deployment NAME …
+    #[arg(value_name = "WORKLOAD", required = true)]
+    pub(crate) workloads: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+/// The flags of waiting.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// Wait until it is done
+    #[arg(
+        long,
+        value_name = "BOOLEAN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set,
+    )]
+    pub(crate) wait: bool,
+
+    /// How long to wait, as 90s, 5m or 1h30m; 0 waits for ever. What is being done goes on
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::limit)]
+    pub(crate) timeout: Limit,
+}
+
+/// kubectl's own flags. `--cluster` is taken.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Connection to the Karmada control plane")]
+pub(crate) struct Connection {
+    /// The kubeconfig file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// The kubeconfig's context
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+
+    /// The kubeconfig's user
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+
+    /// The workloads' namespace [default: the context's]
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = label)]
+    pub(crate) namespace: Option<String>,
+
+    /// The URL of the control plane's API server
+    #[arg(short, long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+
+    /// A bearer token, instead of the kubeconfig's credentials
+    #[arg(long, global = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+
+    /// The user to act as
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub(crate) as_user: Option<String>,
+
+    /// A group to act as; may be repeated
+    #[arg(long, global = true, value_name = "GROUP", requires = "as_user")]
+    pub(crate) as_group: Vec<String>,
+
+    /// The UID to act as
+    #[arg(long, global = true, value_name = "UID")]
+    pub(crate) as_uid: Option<String>,
+
+    /// The certificate authority's file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) certificate_authority: Option<PathBuf>,
+
+    /// The client certificate's file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) client_certificate: Option<PathBuf>,
+
+    /// The client key's file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) client_key: Option<PathBuf>,
+
+    /// The name to check the server's certificate against
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) tls_server_name: Option<String>,
+
+    /// Do not check the server's certificate
+    #[arg(
+        long,
+        global = true,
+        value_name = "BOOLEAN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set,
+    )]
+    pub(crate) insecure_skip_tls_verify: Option<bool>,
+
+    /// How long to wait for the answer to one request; 0 waits for ever
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        default_value = "0",
+        value_parser = duration::limit
+    )]
+    pub(crate) request_timeout: Limit,
+}
+
+/// A word of `--dependencies`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Dependency {
+    #[value(name = "ConfigMap", alias = "configmaps", alias = "cm")]
+    ConfigMap,
+    #[value(name = "Secret", alias = "secrets")]
+    Secret,
+    #[value(name = "ServiceAccount", alias = "serviceaccounts", alias = "sa")]
+    ServiceAccount,
+    #[value(name = "none")]
+    None,
+}
+
+/// A word of `--on-cluster-removal`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Removal {
+    /// It is deleted there
+    #[value(name = "Delete")]
+    Delete,
+    /// It goes on running there
+    #[value(name = "Preserve")]
+    Preserve,
+}
+
+/// A format for programs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    Json,
+    Yaml,
+}
+
+/// A format of `status`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum StatusFormat {
+    Json,
+    Wide,
+    Yaml,
+}
+
+impl Arguments {
+    /// Reads the process's command line; ends the process where it cannot be understood.
+    pub(crate) fn read() -> Self {
+        Self::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn from_words<W>(words: impl IntoIterator<Item = W>) -> Result<Self, clap::Error>
+    where
+        W: Into<std::ffi::OsString> + Clone,
+    {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        if let Some((verb, _)) = matches.subcommand()
+            && let Some(flag) = misplaced(&command, &matches)
+        {
+            let message = format!("{flag} cannot be used with '{verb}', or must come after it");
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        let arguments = Self::from_arg_matches(&matches)?;
+        if arguments.promote.dependencies.len() > 1
+            && arguments.promote.dependencies.contains(&Dependency::None)
+        {
+            let message = "--dependencies is either none or kinds of dependencies";
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(arguments)
+    }
+}
+
+/// A flag of promoting that was given beside a verb, which would not heed it: somebody who types
+/// `--dry-run release …` must not find the workload released.
+fn misplaced(command: &clap::Command, matches: &ArgMatches) -> Option<String> {
+    command
+        .get_arguments()
+        .filter(|argument| !argument.is_global_set())
+        .find(|argument| {
+            let id = argument.get_id().as_str();
+            matches.try_contains_id(id).is_ok()
+                && matches.value_source(id) == Some(ValueSource::CommandLine)
+        })
+        .map(|argument| match argument.get_long() {
+            Some(long) => format!("--{long}"),
+            None => "a workload before the verb".to_owned(),
+        })
+}
+
+fn label(text: &str) -> Result<String, String> {
+    if target::is_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name consists of lower-case letters, digits and '-'".to_owned())
+    }
+}
+
+impl Promote {
+    /// What the flags ask for.
+    pub(crate) const fn desired_state(&self) -> DesiredState {
+        if self.observe {
+            DesiredState::Observed
+        } else if self.rehearse {
+            DesiredState::Rehearsed
+        } else {
+            DesiredState::Promoted
+        }
+    }
+
+    /// The kinds of dependencies that were asked for, if any were.
+    pub(crate) fn dependencies(&self) -> Option<Vec<DependencyKind>> {
+        if self.dependencies.is_empty() {
+            return None;
+        }
+        let mut kinds: Vec<_> = self
+            .dependencies
+            .iter()
+            .filter_map(|dependency| match dependency {
+                Dependency::ConfigMap => Some(DependencyKind::ConfigMap),
+                Dependency::Secret => Some(DependencyKind::Secret),
+                Dependency::ServiceAccount => Some(DependencyKind::ServiceAccount),
+                Dependency::None => None,
+            })
+            .collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        Some(kinds)
+    }
+}
+
+impl From<Removal> for OnClusterRemoval {
+    fn from(removal: Removal) -> Self {
+        match removal {
+            Removal::Delete => Self::Delete,
+            Removal::Preserve => Self::Preserve,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::from_words(std::iter::once("kubectl-promote").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_workload_is_promoted_without_a_verb() {
+        let arguments =
+            read("deployment/web -n shop -C member1 --wait=false --timeout 90s").unwrap();
+        assert!(arguments.command.is_none());
+        assert_eq!(arguments.promote.workloads, ["deployment/web"]);
+        assert_eq!(arguments.promote.cluster.as_deref(), Some("member1"));
+        assert_eq!(arguments.connection.namespace.as_deref(), Some("shop"));
+        assert!(!arguments.promote.wait.wait);
+        assert_eq!(arguments.promote.desired_state(), DesiredState::Promoted);
+    }
+
+    #[test]
+    fn a_workload_may_be_called_like_a_verb() {
+        let arguments = read("deployment status -C member1").unwrap();
+        assert!(arguments.command.is_none());
+        assert_eq!(arguments.promote.workloads, ["deployment", "status"]);
+    }
+
+    #[test]
+    fn connection_flags_stand_on_either_side_of_a_verb() {
+        for line in [
+            "-n shop status deployment/web",
+            "status -n shop deployment/web",
+        ] {
+            let arguments = read(line).unwrap();
+            assert!(matches!(&arguments.command, Some(Command::Status(status))
+                if status.workloads == ["deployment/web"]));
+            assert_eq!(arguments.connection.namespace.as_deref(), Some("shop"));
+        }
+    }
+
+    #[test]
+    fn flags_of_promoting_are_refused_before_a_verb() {
+        for line in [
+            "--dry-run release deployment/web",
+            "-C member1 status",
+            "--timeout 1m release deployment/web",
+        ] {
+            let error = read(line).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_contradictory_is_told() {
+        for (line, kind) in [
+            ("deployment/web", ErrorKind::MissingRequiredArgument),
+            ("-C member1", ErrorKind::MissingRequiredArgument),
+            (
+                "deploy/web -C m --dry-run --observe",
+                ErrorKind::ArgumentConflict,
+            ),
+            (
+                "deploy/web -C m --dependencies=none,Secret",
+                ErrorKind::ArgumentConflict,
+            ),
+            (
+                "deploy/web -C m --dependencies=Pod",
+                ErrorKind::InvalidValue,
+            ),
+            ("deploy/web -C ../m", ErrorKind::ValueValidation),
+            ("deploy/web -C m --timeout soon", ErrorKind::ValueValidation),
+            (
+                "deploy/web -C m --as-group g",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            ("status -A deploy/web", ErrorKind::ArgumentConflict),
+            ("release", ErrorKind::MissingRequiredArgument),
+        ] {
+            assert_eq!(read(line).unwrap_err().kind(), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn dependencies_are_all_unless_said_otherwise() {
+        let kinds = |line: &str| read(line).unwrap().promote.dependencies();
+        assert_eq!(kinds("deploy/web -C m"), None);
+        assert_eq!(kinds("deploy/web -C m --dependencies=none"), Some(vec![]));
+        assert_eq!(
+            kinds("deploy/web -C m --dependencies=secret,ConfigMap"),
+            Some(vec![DependencyKind::ConfigMap, DependencyKind::Secret])
+        );
+    }
+}

@@ -1,0 +1,299 @@
+//! `--dry-run`: what promoting would come to. Nothing is written anywhere.
+
+use anyhow::anyhow;
+use futures::future::join_all;
+use jiff::Timestamp;
+use promoter_api::{
+    promotion::{DependencyKind, Promotion},
+    reason::Reason,
+};
+use promoter_domain::{
+    object::ObjectKey,
+    plan::{self, Outcome, Plan},
+};
+use promoter_kubernetes::{
+    existing,
+    objects::{Objects, Write},
+    resource::Resource,
+    workload,
+};
+use serde_json::Value;
+
+use crate::{
+    arguments::Format,
+    ask,
+    connection::Connection,
+    display::{complain, print},
+    exit::Exit,
+    failure::{Failure, chain},
+    manifest, namespace,
+    request::{self, Step, Wish, phase},
+    summary,
+};
+
+/// What promoting one workload would come to.
+pub(crate) struct Preview {
+    /// What would be created, in that order.
+    pub(crate) objects: Vec<Planned>,
+    /// The plan.
+    pub(crate) plan: Box<Plan>,
+}
+
+/// An object that would be written.
+pub(crate) struct Planned {
+    /// What the control plane says of it.
+    pub(crate) check: Check,
+    /// The object.
+    pub(crate) object: Value,
+    /// Where it stands.
+    pub(crate) resource: Resource,
+    /// Whether it is there already, and would be changed.
+    pub(crate) there: bool,
+}
+
+/// What the control plane says of an object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Check {
+    /// It would be accepted.
+    Accepted,
+    /// There is one of that name already, which would be used.
+    Exists,
+    /// It would not be accepted, and why.
+    Rejected(String),
+    /// It cannot be told while the namespace is missing.
+    Untold,
+}
+
+/// What there is to show.
+enum Shown {
+    Already,
+    UnderWay(String),
+    Preview(Preview),
+}
+
+/// Shows it for each workload.
+pub(crate) async fn run(
+    connection: &Connection,
+    targets: &[ObjectKey],
+    cluster: &str,
+    wish: &Wish,
+    output: Option<Format>,
+) -> anyhow::Result<Exit> {
+    let mut exits = Vec::new();
+    if let Err(error) = connection.check_promotions().await {
+        complain(&format!("error: {}\n", chain(&error)));
+        exits.push(Exit::Error);
+    }
+    let member = match namespace::check(&connection.namespace) {
+        Ok(()) => connection.member(cluster).await,
+        Err(failure) => Err(failure),
+    };
+    let member = match member {
+        Ok(member) => member,
+        Err(failure) => {
+            complain(&failure.text(&format!("{} in {cluster}", connection.namespace)));
+            return Ok(failure.exit());
+        }
+    };
+    let shown = join_all(
+        targets
+            .iter()
+            .map(|target| one(connection, &member, target, cluster, wish)),
+    )
+    .await;
+    let mut objects = Vec::new();
+    for (target, shown) in targets.iter().zip(shown) {
+        let name = format!("{}/{}", connection.namespace, target.name);
+        let preview = match shown {
+            Ok(Shown::Preview(preview)) => preview,
+            Ok(Shown::Already) => {
+                complain(&format!(
+                    "{name} is promoted already; nothing would be written\n"
+                ));
+                continue;
+            }
+            Ok(Shown::UnderWay(phase)) => {
+                complain(&format!(
+                    "{name} is under way ({phase}); nothing would be written\n"
+                ));
+                continue;
+            }
+            Err(failure) => {
+                complain(&failure.text(&name));
+                exits.push(failure.exit());
+                continue;
+            }
+        };
+        if output.is_none() {
+            print(&summary::text(&name, cluster, &preview));
+        }
+        for rejected in summary::rejections(&name, &preview) {
+            complain(&rejected);
+            exits.push(Exit::Error);
+        }
+        objects.extend(preview.objects);
+    }
+    if objects.iter().any(|planned| planned.check == Check::Untold) {
+        complain(&format!(
+            "note: namespace {} does not exist in the control plane yet, so that the control \
+             plane could not check what would be created in it\n",
+            connection.namespace
+        ));
+    }
+    if let Some(format) = output {
+        print_objects(objects, format)?;
+    }
+    Ok(Exit::worst(exits))
+}
+
+async fn one(
+    connection: &Connection,
+    member: &Objects,
+    target: &ObjectKey,
+    cluster: &str,
+    wish: &Wish,
+) -> Result<Shown, Failure> {
+    let namespace = connection.namespace.as_str();
+    let found = ask::promotion(connection, &target.name).await?;
+    let step = request::step(target, namespace, wish, found.as_ref(), Timestamp::now())?;
+    let (promotion, there) = match (step, &found) {
+        (Step::Create(promotion), _) => (value(&promotion)?, false),
+        (Step::Patch(patch), Some(found)) => (patched(found, &patch)?, true),
+        (Step::Already(_), _) => return Ok(Shown::Already),
+        (Step::Follow | Step::Patch(_), found) => {
+            let phase = found.as_ref().map(phase).unwrap_or_default();
+            return Ok(Shown::UnderWay(phase.to_string()));
+        }
+    };
+    let wanted = wanted(&promotion);
+    let live = workload::read(member, namespace, &target.name, existing::wanted(&wanted)).await?;
+    let Some(live) = live else {
+        return Err(Failure::refused(
+            Reason::WorkloadMissing,
+            format!("cluster {cluster} has no {target} in namespace {namespace}"),
+        ));
+    };
+    let existing = existing::read(&connection.control_plane, namespace, target, &live).await?;
+    let request = plan::Request {
+        cluster,
+        namespace,
+        promotion: found
+            .as_ref()
+            .and_then(|found| found.metadata.uid.as_deref())
+            .unwrap_or("dry-run"),
+        wanted: &wanted,
+        workload: target,
+    };
+    let plan = match plan::plan(&request, &live, &existing) {
+        Outcome::Plan(plan) => plan,
+        Outcome::Refused(refusal) => return Err(refusal.into()),
+        Outcome::Busy(key) => {
+            return Err(anyhow!(
+                "{key}, which it needs, is being promoted or released with another workload; try \
+                 again when that is done"
+            )
+            .into());
+        }
+    };
+    let mut objects = listed(&plan, &promotion, there);
+    let checks = objects
+        .iter()
+        .map(|planned| check(connection, planned, existing.namespace));
+    let checks = join_all(checks).await;
+    for (planned, check) in objects.iter_mut().zip(checks) {
+        planned.check = check;
+    }
+    Ok(Shown::Preview(Preview { objects, plan }))
+}
+
+/// The namespace, the Promotion, and each object after its policy.
+fn listed(plan: &Plan, promotion: &Value, there: bool) -> Vec<Planned> {
+    let planned = |resource, object: &Value, there| Planned {
+        check: Check::Untold,
+        object: object.clone(),
+        resource,
+        there,
+    };
+    let namespace = plan.namespace.iter();
+    let mut objects: Vec<_> = namespace
+        .map(|namespace| planned(Resource::NAMESPACE, namespace, false))
+        .collect();
+    objects.push(planned(Resource::PROMOTION, promotion, there));
+    for object in &plan.objects {
+        objects.push(planned(Resource::PROPAGATION_POLICY, &object.policy, false));
+        objects.push(planned(object.key.kind.into(), &object.template, false));
+    }
+    objects
+}
+
+/// Asks the control plane by its own dry run.
+async fn check(connection: &Connection, planned: &Planned, has_namespace: bool) -> Check {
+    let namespace = match planned.resource {
+        Resource::NAMESPACE => None,
+        _ if has_namespace => Some(connection.namespace.as_str()),
+        _ => return Check::Untold,
+    };
+    let Planned {
+        object, resource, ..
+    } = planned;
+    let control_plane = &connection.control_plane;
+    let answer = if planned.there {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        control_plane
+            .replace(*resource, namespace, name, object, Write::DryRun)
+            .await
+    } else {
+        control_plane
+            .create(*resource, namespace, object, Write::DryRun)
+            .await
+    };
+    match answer {
+        Ok(_) => Check::Accepted,
+        Err(error) if error.is_conflict() && !planned.there => Check::Exists,
+        Err(error) => Check::Rejected(error.to_string()),
+    }
+}
+
+fn print_objects(objects: Vec<Planned>, format: Format) -> anyhow::Result<()> {
+    let mut objects: Vec<_> = objects.into_iter().map(|planned| planned.object).collect();
+    let mut redacted = false;
+    for object in &mut objects {
+        redacted |= manifest::redact(object);
+    }
+    if redacted {
+        complain(&format!(
+            "note: values of Secrets are printed as {}; they would be created as they are in the \
+             member\n",
+            manifest::REDACTED
+        ));
+    }
+    print(&manifest::documents(&manifest::unique(objects), format)?);
+    Ok(())
+}
+
+fn wanted(promotion: &Value) -> Vec<DependencyKind> {
+    serde_json::from_value(promotion["spec"]["dependencies"].clone())
+        .unwrap_or_else(|_| DependencyKind::all())
+}
+
+/// A Promotion as it would be after the patch.
+fn patched(found: &Promotion, patch: &Value) -> Result<Value, Failure> {
+    let mut promotion = found.clone();
+    promotion.status = None;
+    promotion.metadata.managed_fields = None;
+    let mut promotion = value(&promotion)?;
+    merge(&mut promotion["spec"], &patch["spec"]);
+    let annotations = &patch["metadata"]["annotations"];
+    merge(&mut promotion["metadata"]["annotations"], annotations);
+    Ok(promotion)
+}
+
+fn merge(object: &mut Value, changes: &Value) {
+    for (key, value) in changes.as_object().into_iter().flatten() {
+        object[key] = value.clone();
+    }
+}
+
+fn value(promotion: &Promotion) -> Result<Value, Failure> {
+    Ok(serde_json::to_value(promotion).map_err(anyhow::Error::from)?)
+}
