@@ -16,6 +16,8 @@ pub const ORIGIN: &str = "promote.karmada.io/origin";
 /// On a dependency's policy of ours: `"true"` where its placement follows the workloads that need
 /// it, because Karmada does not see that they do.
 pub const FOLLOWS: &str = "promote.karmada.io/follows";
+/// On a Promotion: when a person asked for it anew, after it was refused or had failed.
+pub const REQUESTED_AT: &str = "promote.karmada.io/requested-at";
 /// The finalizer on a Promotion, so that nothing staged outlives it.
 pub const FINALIZER: &str = "promote.karmada.io/engine";
 /// Kubernetes' recommended label for the tool that manages an object.

@@ -116,7 +116,7 @@ pub enum DependencyKind {
 }
 
 /// How far a Promotion is to go.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 pub enum DesiredState {
     /// Plan, predict what the member would say, and write nothing but the status.
     Observed,
@@ -130,7 +130,7 @@ pub enum DesiredState {
 }
 
 /// What happens in a cluster that leaves the workload's placement.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 pub enum OnClusterRemoval {
     /// The workload is deleted there, as with every workload of Karmada.
     #[default]
@@ -191,6 +191,12 @@ pub struct PromotionStatus {
     /// Why it was refused, waits or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// A digest of the workload's `.spec` that the rehearsal was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsed: Option<String>,
+    /// The annotation `promote.karmada.io/requested-at` that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<String>,
 }
 
 /// Where a Promotion stands.

@@ -40,6 +40,8 @@ pub enum Reason {
     RehearsalImpossible,
     /// The workload is being rolled out.
     RolloutInProgress,
+    /// Karmada did not render what was staged.
+    StagingFailed,
     /// The kind of workload is not supported.
     UnsupportedKind,
     /// After the commit the workload was not what it was before.
@@ -71,6 +73,7 @@ impl Reason {
             | Self::NamespaceReserved
             | Self::OwnedByController
             | Self::RehearsalImpossible
+            | Self::StagingFailed
             | Self::UnsupportedKind
             | Self::VerificationFailed
             | Self::WorkloadMissing

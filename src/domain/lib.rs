@@ -11,16 +11,19 @@
 //! - [`plan`]: what will be created, what is reused, what stays, or why not;
 //! - [`template`]: a member's object made into a resource template;
 //! - [`policy`]: the policies, and the patches that stage, commit and settle them;
+//! - [`observation`] and [`step`]: what is seen of all that, and what to do next;
 //! - [`rehearsal`]: what Karmada's write will be, and what it would change;
 //! - [`snapshot`]: whether a workload is still what it was;
 //! - [`strip`]: a member's object without the marks that Karmada left.
 
 pub mod closure;
 pub mod object;
+pub mod observation;
 pub mod plan;
 pub mod policy;
 pub mod precondition;
 pub mod rehearsal;
 pub mod snapshot;
+pub mod step;
 pub mod strip;
 pub mod template;

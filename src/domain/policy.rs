@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use promoter_api::{
     marks::{
         FIELD_MANAGER, FOLLOWS, HOLD, MANAGED_BY, ORIGIN, POLICY_ID, POLICY_NAME, POLICY_NAMESPACE,
-        RETAIN_REPLICAS, STAGED_BY,
+        RELEASED_BY, RETAIN_REPLICAS, STAGED_BY,
     },
     promotion::OnClusterRemoval,
 };
@@ -104,7 +104,10 @@ pub fn settle_patch(kind: ObjectKind, on_cluster_removal: OnClusterRemoval) -> V
     } else {
         json!({ "conflictResolution": "Abort", "preserveResourcesOnDeletion": false })
     };
-    json!({ "metadata": { "annotations": { (STAGED_BY): null } }, "spec": spec })
+    json!({
+        "metadata": { "annotations": { (RELEASED_BY): null, (STAGED_BY): null } },
+        "spec": spec,
+    })
 }
 
 /// Of a policy, as the first step of a release: what is in the members stays there when the

@@ -34,8 +34,13 @@ pub enum Write {
 
 /// An API server did not do what was asked.
 #[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<Failure>);
+
+/// In a box, so that results stay small.
+#[derive(Debug, thiserror::Error)]
 #[error("{place}: cannot {verb} {object}: {}", said(source))]
-pub struct Error {
+struct Failure {
     place: String,
     verb: &'static str,
     object: String,
@@ -195,15 +200,17 @@ impl Objects {
             Ok(request) => self.client.request(request).await,
             Err(source) => Err(source),
         };
-        answer.map_err(|source| Error {
-            place: self.place.clone(),
-            verb,
-            object: if name.is_empty() {
-                resource.plural().to_owned()
-            } else {
-                format!("{}/{name}", resource.plural())
-            },
-            source,
+        answer.map_err(|source| {
+            Error(Box::new(Failure {
+                place: self.place.clone(),
+                verb,
+                object: if name.is_empty() {
+                    resource.plural().to_owned()
+                } else {
+                    format!("{}/{name}", resource.plural())
+                },
+                source,
+            }))
         })
     }
 }
@@ -221,7 +228,7 @@ impl Error {
     /// The answer's HTTP status, when there was an answer.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
-        match &self.source {
+        match &self.0.source {
             kube::Error::Api(status) => StatusCode::from_u16(status.code).ok(),
             _ => None,
         }
@@ -230,7 +237,7 @@ impl Error {
     /// What the API server said.
     #[must_use]
     pub fn message(&self) -> String {
-        said(&self.source)
+        said(&self.0.source)
     }
 
     /// Whether there is no such object.

@@ -75,6 +75,11 @@ where
                 Some(Ok(event))
             }
             Err(error) => {
+                // The API server is there, it only wants the list to be read anew.
+                if matches!(&error, watcher::Error::WatchError(status) if status.code == StatusCode::GONE.as_u16())
+                {
+                    self.backoff.reset();
+                }
                 self.delay = self.backoff.next();
                 if matches!(
                     &error,
@@ -122,11 +127,25 @@ impl From<watcher::Error> for Error {
                 status: StatusCode::from_u16(status.code).ok(),
             },
             None => Self {
-                message: error.to_string(),
+                message: with_causes(&error),
                 status: None,
             },
         }
     }
+}
+
+/// An error with its causes, those left out that it says itself.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ Examples:
     name = "kubectl-promote",
     bin_name = "kubectl promote",
     version,
+    override_usage = "kubectl promote [OPTIONS] --cluster <CLUSTER> <WORKLOAD>...\n       \
+                      kubectl promote <COMMAND>",
     after_help = exit::HELP,
     after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP),
     arg_required_else_help = true,
@@ -47,9 +49,9 @@ Examples:
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) connection: Connection,
-    #[command(flatten)]
     pub(crate) promote: Promote,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }

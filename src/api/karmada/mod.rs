@@ -65,3 +65,27 @@ pub fn execution_namespace(cluster: &str) -> String {
 pub fn binding_name(kind: &str, name: &str) -> String {
     format!("{}-{}", name.replace(':', "."), kind.to_lowercase())
 }
+
+/// The name of the Work of a namespaced object.
+///
+/// Source: Karmada's `pkg/util/names/names.go`, `GenerateWorkName`: the name and a 32-bit FNV-1a
+/// hash of `namespace-name-kind` in decimal, written with letters that form no words
+/// (Kubernetes' `pkg/util/rand`, `SafeEncodeString`).
+#[must_use]
+pub fn work_name(kind: &str, name: &str, namespace: &str) -> String {
+    const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+    const OFFSET: u32 = 0x811c_9dc5;
+    const PRIME: u32 = 0x0100_0193;
+
+    let name = name.replace(':', ".").to_lowercase();
+    let hashed = format!("{namespace}-{name}-{kind}").to_lowercase();
+    let hash = hashed.bytes().fold(OFFSET, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(PRIME)
+    });
+    let encoded: String = hash
+        .to_string()
+        .bytes()
+        .map(|digit| char::from(LETTERS[usize::from(digit) % LETTERS.len()]))
+        .collect();
+    format!("{name}-{encoded}")
+}

@@ -1,0 +1,337 @@
+//! What is seen of a promotion's objects, as small values that the step function decides on.
+
+use std::collections::BTreeSet;
+
+use promoter_api::{
+    karmada::{ResourceBinding, Work},
+    marks,
+};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::object::{ObjectKey, ObjectKind};
+
+/// One object of a promotion, as the control plane and the members show it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct ObjectState {
+    /// The clusters that its binding places it in; nothing while there is no binding of ours.
+    pub bound: Option<Vec<String>>,
+    /// The object.
+    pub key: ObjectKey,
+    /// Whether another promoted workload needs it.
+    pub needed_elsewhere: bool,
+    /// The clusters that its own policy and the workloads that Karmada knows to need it ask for.
+    pub needed_in: Vec<String>,
+    /// Its policy.
+    pub policy: PolicyState,
+    /// Its resource template.
+    pub template: TemplateState,
+    /// What Karmada rendered for each cluster.
+    pub works: Vec<WorkState>,
+}
+
+/// The policy under the name that ours has.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum PolicyState {
+    /// There is none.
+    Absent,
+    /// There is one that is not ours.
+    Foreign,
+    /// Another Promotion is staging or releasing it.
+    InHand,
+    /// It is ours.
+    Ours(PolicySettings),
+}
+
+/// What decides how Karmada treats what a policy claims.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent fields of a policy"
+)]
+pub struct PolicySettings {
+    /// Karmada may take over what it finds in a member.
+    pub overwrite: bool,
+    /// Objects stay in the member when their Work is deleted.
+    pub preserve: bool,
+    /// Karmada takes dependencies along to every cluster.
+    pub propagate_dependencies: bool,
+    /// This Promotion has marked it as about to go.
+    pub released_by_us: bool,
+    /// Nothing is dispatched to members.
+    pub suspended: bool,
+    /// This Promotion has marked it as being staged.
+    pub staged_by_us: bool,
+}
+
+/// The resource template under an object's name.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum TemplateState {
+    /// There is none.
+    Absent,
+    /// We made it, and another policy has it, or none.
+    Captured,
+    /// It is claimed by our policy.
+    Claimed(TemplateSettings),
+    /// It is on its way out.
+    Deleting,
+    /// Somebody else made it.
+    Foreign,
+    /// It is under our hold.
+    Held,
+}
+
+/// What decides how Karmada renders a template.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct TemplateSettings {
+    /// The number of replicas, for a workload.
+    pub replicas: Option<i64>,
+    /// Whether the members' own number of replicas is kept.
+    pub retains_replicas: bool,
+}
+
+/// What Karmada rendered for one cluster, and what became of it there.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent facts about a Work"
+)]
+pub struct WorkState {
+    /// Whether the member has taken the manifest; nothing while Karmada has not said.
+    pub applied: Option<bool>,
+    /// The cluster.
+    pub cluster: String,
+    /// The manifest is that of the template as it is now.
+    pub current: bool,
+    /// Karmada has said that it dispatches nothing of it.
+    pub dispatching_stopped: bool,
+    /// What Karmada said when the member did not take it.
+    pub message: Option<String>,
+    /// The object stays in the member when this is deleted.
+    pub preserve: bool,
+    /// The number of replicas in the manifest, for a workload.
+    pub replicas: Option<i64>,
+    /// The manifest lets the member keep its own number of replicas.
+    pub retains_replicas: bool,
+    /// Nothing of it is to be dispatched.
+    pub suspended: bool,
+    /// The live object in the member bears the mark of this very Work.
+    pub taken_over: bool,
+}
+
+impl PolicyState {
+    /// Reads it off a policy, from the point of view of one Promotion.
+    #[must_use]
+    pub fn of(policy: Option<&Value>, promotion: &str) -> Self {
+        let Some(policy) = policy else {
+            return Self::Absent;
+        };
+        let metadata = &policy["metadata"];
+        if metadata["labels"][marks::MANAGED_BY] != marks::FIELD_MANAGER {
+            return Self::Foreign;
+        }
+        let mark = |key: &str| metadata["annotations"][key].as_str();
+        let marked = [mark(marks::STAGED_BY), mark(marks::RELEASED_BY)];
+        if marked.into_iter().flatten().any(|by| by != promotion) {
+            return Self::InHand;
+        }
+        let spec = &policy["spec"];
+        Self::Ours(PolicySettings {
+            overwrite: spec["conflictResolution"] == "Overwrite",
+            preserve: spec["preserveResourcesOnDeletion"] == true,
+            propagate_dependencies: spec["propagateDeps"] == true,
+            released_by_us: mark(marks::RELEASED_BY) == Some(promotion),
+            suspended: spec["suspension"]["dispatching"] == true,
+            staged_by_us: mark(marks::STAGED_BY) == Some(promotion),
+        })
+    }
+}
+
+impl TemplateState {
+    /// Reads it off a template, given the policy that should have claimed it.
+    #[must_use]
+    pub fn of(template: Option<&Value>, policy: Option<&Value>) -> Self {
+        let Some(template) = template else {
+            return Self::Absent;
+        };
+        let metadata = &template["metadata"];
+        if metadata["deletionTimestamp"].is_string() {
+            return Self::Deleting;
+        }
+        let labels = &metadata["labels"];
+        if labels[marks::HOLD] == marks::HOLD_VALUE {
+            return Self::Held;
+        }
+        let claim = labels[marks::POLICY_ID].as_str();
+        let policy_id =
+            policy.and_then(|policy| policy["metadata"]["labels"][marks::POLICY_ID].as_str());
+        if claim.is_some() && claim == policy_id {
+            return Self::Claimed(TemplateSettings {
+                replicas: template["spec"]["replicas"].as_i64(),
+                retains_replicas: labels[marks::RETAIN_REPLICAS] == "true",
+            });
+        }
+        // Our claim is gone, but the API server remembers who wrote the object's content first.
+        let ours = metadata["managedFields"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|entry| {
+                entry["manager"] == marks::FIELD_MANAGER
+                    && ["f:spec", "f:data", "f:type", "f:imagePullSecrets"]
+                        .iter()
+                        .any(|field| entry["fieldsV1"].get(field).is_some())
+            });
+        if ours { Self::Captured } else { Self::Foreign }
+    }
+}
+
+impl WorkState {
+    /// Reads it off a Work of one cluster, the template it comes from, and the live object.
+    ///
+    /// Nothing for a Work that cannot be understood.
+    #[must_use]
+    pub fn of(
+        work: &Value,
+        cluster: &str,
+        template: Option<&Value>,
+        live: Option<&Value>,
+    ) -> Option<Self> {
+        let name = work["metadata"]["name"].as_str()?;
+        let manifest = manifest(work);
+        let parsed = Work::deserialize(work).ok()?;
+        let status = parsed.status.unwrap_or_default();
+        let conditions = status.conditions.unwrap_or_default();
+        let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
+        let applied = condition("Applied");
+        let marks_of_live = live.map(|live| &live["metadata"]);
+        let taken_over = marks_of_live.is_some_and(|metadata| {
+            metadata["labels"][marks::MANAGED] == "true"
+                && metadata["annotations"][marks::WORK_NAME] == name
+        });
+        Some(Self {
+            applied: applied.and_then(|condition| match condition.status.as_str() {
+                "True" => Some(true),
+                "False" => Some(false),
+                _ => None,
+            }),
+            cluster: cluster.to_owned(),
+            current: is_current(manifest, template),
+            dispatching_stopped: condition("Dispatching")
+                .is_some_and(|condition| condition.status == "False"),
+            message: applied
+                .filter(|condition| condition.status == "False")
+                .map(|condition| condition.message.clone()),
+            preserve: parsed.spec.preserve_resources_on_deletion == Some(true),
+            replicas: manifest["spec"]["replicas"].as_i64(),
+            retains_replicas: manifest["metadata"]["labels"][marks::RETAIN_REPLICAS] == "true",
+            suspended: parsed.spec.suspend_dispatching == Some(true),
+            taken_over,
+        })
+    }
+}
+
+/// The manifest that a Work carries.
+#[must_use]
+pub fn manifest(work: &Value) -> &Value {
+    &work["spec"]["workload"]["manifests"][0]
+}
+
+/// The clusters that a binding of ours places its object in, once the scheduler has seen it.
+#[must_use]
+pub fn bound(binding: Option<&Value>, policy: Option<&Value>) -> Option<Vec<String>> {
+    let binding = ResourceBinding::deserialize(binding?).ok()?;
+    let label = |key: &str| {
+        binding
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(key))
+    };
+    let claim = label(marks::POLICY_ID).map(String::as_str);
+    let policy_id = policy?["metadata"]["labels"][marks::POLICY_ID].as_str();
+    if claim.is_none() || claim != policy_id {
+        return None;
+    }
+    let status = binding.status?;
+    let scheduled = status
+        .conditions?
+        .iter()
+        .any(|condition| condition.type_ == "Scheduled" && condition.status == "True");
+    let seen = status.scheduler_observed_generation == binding.metadata.generation;
+    let mut clusters: Vec<_> = binding
+        .spec
+        .clusters?
+        .into_iter()
+        .map(|cluster| cluster.name)
+        .collect();
+    clusters.sort();
+    (scheduled && seen).then_some(clusters)
+}
+
+/// The other workloads that Karmada says need what a binding binds.
+#[must_use]
+pub fn required_by_others(binding: Option<&Value>, namespace: &str, workload: &ObjectKey) -> bool {
+    binding
+        .and_then(|binding| binding["spec"]["requiredBy"].as_array())
+        .into_iter()
+        .flatten()
+        .any(|by| by["namespace"] != namespace || by["name"] != workload.binding_name().as_str())
+}
+
+/// The clusters that an object's own policy and the workloads that need it ask for.
+#[must_use]
+pub fn needed_in(binding: Option<&Value>, policy: Option<&Value>) -> Vec<String> {
+    let placement = policy
+        .and_then(|policy| {
+            policy["spec"]["placement"]["clusterAffinity"]["clusterNames"].as_array()
+        })
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    let required = binding
+        .and_then(|binding| binding["spec"]["requiredBy"].as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|by| by["clusters"].as_array())
+        .flatten()
+        .filter_map(|cluster| cluster["name"].as_str());
+    let clusters: BTreeSet<_> = placement.chain(required).map(str::to_owned).collect();
+    clusters.into_iter().collect()
+}
+
+/// Whether a manifest was rendered from the template as it is now.
+///
+/// Karmada writes the template's generation onto the manifest; a kind without generations
+/// (ConfigMap, Secret, ServiceAccount) is compared by what it holds.
+fn is_current(manifest: &Value, template: Option<&Value>) -> bool {
+    let Some(template) = template else {
+        return false;
+    };
+    let annotations = &manifest["metadata"]["annotations"];
+    if annotations[marks::TEMPLATE_UID] != template["metadata"]["uid"] {
+        return false;
+    }
+    let rendered = annotations[marks::TEMPLATE_GENERATION].as_str();
+    match template["metadata"]["generation"].as_i64() {
+        Some(generation) => rendered == Some(generation.to_string().as_str()),
+        None => true,
+    }
+}
+
+impl ObjectState {
+    /// Whether it is the workload.
+    #[must_use]
+    pub fn is_workload(&self) -> bool {
+        self.key.kind == ObjectKind::Deployment
+    }
+
+    /// The settings of its policy, when that is ours.
+    #[must_use]
+    pub const fn settings(&self) -> Option<&PolicySettings> {
+        match &self.policy {
+            PolicyState::Ours(settings) => Some(settings),
+            PolicyState::Absent | PolicyState::Foreign | PolicyState::InHand => None,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Committing and settling: Karmada takes over, and keeps what it has taken over.
+
+use promoter_api::{
+    promotion::{OnClusterRemoval, Phase},
+    reason::Reason,
+};
+
+use super::{Action, Observed, Outcome, keys};
+use crate::observation::{ObjectState, PolicySettings, TemplateState, WorkState};
+
+/// The next action while committing.
+pub(super) fn commit(observed: &Observed) -> Action {
+    let suspended = keys(&observed.objects, |object| {
+        object.settings().is_some_and(|settings| settings.suspended)
+    });
+    if !suspended.is_empty() {
+        return Action::Commit(suspended);
+    }
+    if observed
+        .workload()
+        .and_then(ObjectState::settings)
+        .is_none()
+    {
+        return Action::Wait("the workload's policy is not there; put it back".into());
+    }
+    let waiting = observed
+        .objects
+        .iter()
+        .filter(|object| {
+            object
+                .settings()
+                .is_some_and(|settings| settings.staged_by_us)
+        })
+        .find_map(|object| {
+            let work = work_in(object, &observed.origin);
+            (!work.is_some_and(is_taken)).then_some((object, work))
+        });
+    let Some((object, work)) = waiting else {
+        return Action::Enter(Phase::Verifying, None);
+    };
+    let said = work.and_then(|work| work.message.as_deref());
+    let message = match said {
+        Some(said) => format!(
+            "cluster {} does not take {}: {said}",
+            observed.origin, object.key
+        ),
+        None => format!("Karmada has not taken over {} yet", object.key),
+    };
+    if observed.overdue {
+        return Action::Enter(
+            Phase::RollingBack,
+            Some(Outcome {
+                message: format!("{message}; everything was rolled back"),
+                reason: Reason::CommitRefused,
+            }),
+        );
+    }
+    Action::Wait(message)
+}
+
+/// The next action while settling.
+pub(super) fn settle(observed: &Observed) -> Action {
+    let unsettled = keys(&observed.objects, |object| {
+        object
+            .settings()
+            .is_some_and(|settings| !is_settled(object, *settings, observed))
+    });
+    if !unsettled.is_empty() {
+        return Action::Settle(unsettled);
+    }
+    if let Some(action) = observed
+        .workload()
+        .and_then(|workload| retention(workload, observed))
+    {
+        return action;
+    }
+    let waiting = observed.objects.iter().find(|object| {
+        object.settings().is_some_and(|settings| {
+            !work_in(object, &observed.origin)
+                .is_none_or(|work| work.applied == Some(true) && work.preserve == settings.preserve)
+        })
+    });
+    match waiting {
+        Some(object) => Action::Wait(format!("Karmada has not settled {} yet", object.key)),
+        None => Action::Enter(Phase::Promoted, None),
+    }
+}
+
+/// What still has to be done until the template decides on the replicas.
+///
+/// The live count goes into the template first and is seen in the Work before the retention ends.
+/// In one write, Karmada might render the template without the retention but with the count that
+/// the scheduler had last, and scale the workload for a moment.
+fn retention(workload: &ObjectState, observed: &Observed) -> Option<Action> {
+    let TemplateState::Claimed(template) = &workload.template else {
+        return None;
+    };
+    if observed.autoscaled || !template.retains_replicas {
+        // Wait for the Work to show it, or the next edit would come from a stale manifest.
+        let shown = work_in(workload, &observed.origin)
+            .is_none_or(|work| work.retains_replicas == template.retains_replicas);
+        return (!shown).then(|| Action::Wait("Karmada has not rendered the replicas yet".into()));
+    }
+    let live = observed.live_replicas?;
+    if template.replicas != Some(live) {
+        return Some(Action::SetReplicas(live));
+    }
+    let rendered = work_in(workload, &observed.origin)
+        .is_some_and(|work| work.current && work.replicas == Some(live));
+    Some(if rendered {
+        Action::EndRetention
+    } else {
+        Action::Wait("Karmada has not rendered the replicas yet".into())
+    })
+}
+
+fn is_settled(object: &ObjectState, settings: PolicySettings, observed: &Observed) -> bool {
+    let workload = object.is_workload();
+    let preserve = workload && observed.intent.on_cluster_removal == OnClusterRemoval::Preserve;
+    !settings.overwrite
+        && !settings.suspended
+        && !settings.staged_by_us
+        && settings.preserve == preserve
+        && settings.propagate_dependencies == workload
+}
+
+fn is_taken(work: &WorkState) -> bool {
+    !work.suspended && work.preserve && work.taken_over && work.applied == Some(true)
+}
+
+fn work_in<'a>(object: &'a ObjectState, cluster: &str) -> Option<&'a WorkState> {
+    object.works.iter().find(|work| work.cluster == cluster)
+}

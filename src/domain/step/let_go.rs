@@ -1,0 +1,250 @@
+//! Letting go: of what was staged, of what was committed, and of what was promoted.
+//!
+//! How Karmada can be made to let go of an object without harm depends on whether it has taken
+//! the object over in the member:
+//!
+//! - not yet: nothing may be preserved and nothing dispatched when its template is deleted, or
+//!   Karmada would write to the member on its way out;
+//! - already: it must be preserved, or Karmada would delete it.
+
+use promoter_api::promotion::{DesiredState, Phase};
+
+use super::{Action, Observed, keys};
+use crate::observation::{ObjectState, PolicySettings, PolicyState, TemplateState, WorkState};
+
+/// The next action while what was staged is taken away.
+pub(super) fn abandon(observed: &Observed) -> Action {
+    if let Some(action) = withdraw(&staged(observed)).or_else(|| remove(&staged(observed))) {
+        return action;
+    }
+    let intent = observed.intent;
+    if intent.deleted {
+        return Action::Forget;
+    }
+    match observed.reason {
+        Some(reason) if reason.may_pass() => Action::Enter(Phase::Waiting, None),
+        Some(_) => Action::Enter(Phase::Refused, None),
+        None if observed.rehearsed && intent.desired == DesiredState::Rehearsed => {
+            Action::Enter(Phase::Rehearsed, None)
+        }
+        None => Action::Enter(Phase::Pending, None),
+    }
+}
+
+/// The next action while a commit is rolled back.
+pub(super) fn roll_back(observed: &Observed) -> Action {
+    let objects = staged(observed);
+    let (taken, not_taken): (Vec<&ObjectState>, Vec<&ObjectState>) = objects
+        .iter()
+        .partition(|object| object.works.iter().any(|work| work.taken_over));
+    // What is not taken over is withdrawn first: as long as that is under way, it may still be
+    // taken over, and then belongs to the others.
+    withdraw(&not_taken)
+        .or_else(|| preserve(&taken, |settings| settings.preserve && !settings.suspended))
+        .or_else(|| remove(&objects))
+        .or_else(|| observed.marked.then_some(Action::Strip { disable: false }))
+        .unwrap_or(Action::Enter(Phase::Failed, None))
+}
+
+/// The next action while a promoted workload is released.
+pub(super) fn release(observed: &Observed) -> Action {
+    let workload: Vec<_> = observed.workload().into_iter().collect();
+    let dependencies: Vec<_> = observed
+        .objects
+        .iter()
+        .filter(|object| !object.is_workload() && ours(object))
+        .collect();
+    release_workload(&workload, &dependencies)
+        .or_else(|| release_dependencies(&dependencies))
+        .or_else(|| remove(&workload))
+        .or_else(|| observed.marked.then_some(Action::Strip { disable: true }))
+        .unwrap_or(Action::Enter(Phase::Released, None))
+}
+
+/// Lets go of the workload, with its dependencies made to stay wherever they are.
+fn release_workload(workload: &[&ObjectState], dependencies: &[&ObjectState]) -> Option<Action> {
+    let object = *workload.first()?;
+    match object.template {
+        TemplateState::Claimed(_) => {}
+        TemplateState::Deleting => {
+            return Some(Action::Wait(format!("{} is being deleted", object.key)));
+        }
+        TemplateState::Absent if object.works.is_empty() => return None,
+        TemplateState::Absent => {
+            return Some(Action::Wait(format!(
+                "Karmada has not let go of {} yet",
+                object.key
+            )));
+        }
+        TemplateState::Captured | TemplateState::Foreign | TemplateState::Held => {
+            return Some(Action::Wait(format!(
+                "{} is not claimed by PropagationPolicy {} any more; let that policy claim it \
+                 again, or release it by hand",
+                object.key,
+                object.key.policy_name()
+            )));
+        }
+    }
+    let taken: Vec<_> = object.works.iter().filter(|work| work.taken_over).collect();
+    if taken.is_empty() {
+        return withdraw(workload).or_else(|| remove(workload));
+    }
+    if taken.len() < object.works.len() {
+        // Preserved without having been taken over, a Work could never be deleted.
+        let clusters: Vec<_> = taken.iter().map(|work| work.cluster.clone()).collect();
+        if object.bound.as_ref() == Some(&clusters) {
+            return Some(Action::Wait(format!(
+                "Karmada has not removed {} yet",
+                object.key
+            )));
+        }
+        return Some(Action::Narrow(object.key.clone(), clusters));
+    }
+    let all: Vec<_> = workload.iter().chain(dependencies).copied().collect();
+    preserve(&all, |settings| settings.preserve)
+        .or_else(|| Some(Action::LetGo(vec![object.key.clone()])))
+}
+
+/// Lets go of the dependencies that nobody else needs, and gives the others back as they were.
+fn release_dependencies(dependencies: &[&ObjectState]) -> Option<Action> {
+    let (kept, going): (Vec<&ObjectState>, Vec<&ObjectState>) = dependencies
+        .iter()
+        .partition(|object| object.needed_elsewhere);
+    let orphan = kept.iter().find(|object| {
+        object
+            .works
+            .iter()
+            .any(|work| !object.needed_in.contains(&work.cluster))
+    });
+    if let Some(object) = orphan {
+        return Some(Action::Wait(format!(
+            "Karmada has not let go of copies of {} yet",
+            object.key
+        )));
+    }
+    let unsettled = keys(kept, |object| {
+        object
+            .settings()
+            .is_some_and(|settings| settings.preserve || settings.released_by_us)
+    });
+    if !unsettled.is_empty() {
+        return Some(Action::Settle(unsettled));
+    }
+    let unmarked = keys(going.iter().copied(), |object| {
+        object
+            .settings()
+            .is_some_and(|settings| !settings.released_by_us)
+    });
+    if !unmarked.is_empty() {
+        return Some(Action::MarkReleased(unmarked));
+    }
+    let claimed: Vec<_> = going
+        .iter()
+        .copied()
+        .filter(|object| matches!(object.template, TemplateState::Claimed(_)))
+        .collect();
+    if !claimed.is_empty() {
+        return preserve(&claimed, |settings| settings.preserve)
+            .or_else(|| Some(Action::LetGo(keys(claimed, |_| true))));
+    }
+    remove(&going)
+}
+
+/// Makes sure that Karmada neither writes nor preserves, before anything of it is deleted.
+fn withdraw(objects: &[&ObjectState]) -> Option<Action> {
+    let dispatching = keys(objects.iter().copied(), |object| {
+        object.template != TemplateState::Absent
+            && object
+                .settings()
+                .is_some_and(|settings| settings.preserve || !settings.suspended)
+    });
+    if !dispatching.is_empty() {
+        return Some(Action::Withdraw(dispatching));
+    }
+    let stopped = |work: &WorkState| work.suspended && !work.preserve && work.dispatching_stopped;
+    let going_on = objects.iter().find(|object| {
+        matches!(object.template, TemplateState::Claimed(_)) && !object.works.iter().all(stopped)
+    });
+    going_on.map(|object| {
+        Action::Wait(format!(
+            "Karmada has not stopped dispatching {} yet",
+            object.key
+        ))
+    })
+}
+
+/// Makes sure that objects stay in the members when their Works go.
+fn preserve(
+    objects: &[&ObjectState],
+    is_preserved: impl Fn(&PolicySettings) -> bool,
+) -> Option<Action> {
+    let claimed = |object: &&&ObjectState| matches!(object.template, TemplateState::Claimed(_));
+    let deleted_with = keys(objects.iter().filter(claimed).copied(), |object| {
+        object
+            .settings()
+            .is_some_and(|settings| !is_preserved(settings))
+    });
+    if !deleted_with.is_empty() {
+        return Some(Action::Preserve(deleted_with));
+    }
+    let waiting = objects
+        .iter()
+        .filter(claimed)
+        .find(|object| object.works.iter().any(|work| !work.preserve));
+    waiting.map(|object| {
+        Action::Wait(format!(
+            "Karmada does not preserve {} in every cluster yet",
+            object.key
+        ))
+    })
+}
+
+/// Removes templates, waits for their Works, and then removes the policies.
+fn remove(objects: &[&ObjectState]) -> Option<Action> {
+    let present = |object: &ObjectState| match object.template {
+        TemplateState::Captured | TemplateState::Claimed(_) | TemplateState::Held => true,
+        TemplateState::Absent | TemplateState::Deleting | TemplateState::Foreign => false,
+    };
+    // The workload first, so that nothing that it needs goes before it.
+    let mut templates = keys(objects.iter().copied(), present);
+    templates.reverse();
+    if !templates.is_empty() {
+        return Some(Action::DeleteTemplates(templates));
+    }
+    let waiting = objects
+        .iter()
+        .find(|object| object.template == TemplateState::Deleting || !object.works.is_empty());
+    if let Some(object) = waiting {
+        return Some(Action::Wait(format!(
+            "Karmada has not let go of {} yet",
+            object.key
+        )));
+    }
+    let policies = keys(objects.iter().copied(), |object| {
+        matches!(object.policy, PolicyState::Ours(_))
+    });
+    (!policies.is_empty()).then_some(Action::DeletePolicies(policies))
+}
+
+/// The objects that this Promotion is staging or committing.
+fn staged(observed: &Observed) -> Vec<&ObjectState> {
+    observed
+        .objects
+        .iter()
+        .filter(|object| match &object.policy {
+            PolicyState::Ours(settings) => settings.staged_by_us,
+            // A template of ours whose policy somebody has deleted.
+            PolicyState::Absent => {
+                matches!(
+                    object.template,
+                    TemplateState::Captured | TemplateState::Held
+                )
+            }
+            PolicyState::Foreign | PolicyState::InHand => false,
+        })
+        .collect()
+}
+
+fn ours(object: &ObjectState) -> bool {
+    matches!(object.policy, PolicyState::Ours(_))
+}

@@ -1,0 +1,228 @@
+//! The step function: what is seen of a promotion in, the next action out.
+//!
+//! It is the one place that knows the order of things. It is called again after every action and
+//! every change, with everything read afresh, so an action that was lost, repeated or done by a
+//! process that has died since is seen as what it is. Each phase is a function of its own:
+//!
+//! - [`stage`]: policies and templates go into the control plane, nothing reaches a member;
+//! - [`commit`]: Karmada takes over, is verified, and is settled;
+//! - [`let_go`]: what was staged, committed or promoted is undone.
+
+mod commit;
+mod let_go;
+mod stage;
+
+use std::collections::BTreeSet;
+
+use promoter_api::{
+    promotion::{DesiredState, OnClusterRemoval, Phase},
+    reason::Reason,
+};
+
+use crate::{object::ObjectKey, observation::ObjectState};
+
+/// Everything that the next action depends on.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent observations"
+)]
+pub struct Observed {
+    /// Whether the workload is scaled by something in the member.
+    pub autoscaled: bool,
+    /// What a person wants.
+    pub intent: Intent,
+    /// The live workload's number of replicas, where it could be read.
+    pub live_replicas: Option<i64>,
+    /// Whether objects in the members bear marks of a Karmada that has let go of them.
+    pub marked: bool,
+    /// Whether the namespace is in the control plane.
+    pub namespace: bool,
+    /// The objects in the order in which they are staged: dependencies first, the workload last.
+    pub objects: Vec<ObjectState>,
+    /// The cluster that the workload is promoted from.
+    pub origin: String,
+    /// Whether the phase has lasted longer than it may.
+    pub overdue: bool,
+    /// The recorded phase.
+    pub phase: Phase,
+    /// The recorded clusters that the workload is placed in.
+    pub placed: BTreeSet<String>,
+    /// The recorded reason for which what was begun is undone.
+    pub reason: Option<Reason>,
+    /// Whether the rehearsal has passed.
+    pub rehearsed: bool,
+}
+
+/// What a person wants.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Intent {
+    /// The Promotion is being deleted.
+    pub deleted: bool,
+    /// How far to go.
+    pub desired: DesiredState,
+    /// The spec, or the request, is newer than what the status is about.
+    pub renewed: bool,
+    /// What happens in a cluster that leaves the placement.
+    pub on_cluster_removal: OnClusterRemoval,
+    /// Nothing new is to begin.
+    pub suspended: bool,
+}
+
+/// The next thing to do. Each can be done twice without harm.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Action {
+    /// Resume dispatching of these policies, in this order.
+    Commit(Vec<ObjectKey>),
+    /// Create the namespace in the control plane.
+    CreateNamespace,
+    /// Create the policy of an object.
+    CreatePolicy(ObjectKey),
+    /// Create the resource templates of these objects under our hold.
+    CreateTemplates(Vec<ObjectKey>),
+    /// Delete the policies of these objects.
+    DeletePolicies(Vec<ObjectKey>),
+    /// Delete the resource templates of these objects.
+    DeleteTemplates(Vec<ObjectKey>),
+    /// Let the workload's template decide on its replicas again.
+    EndRetention,
+    /// Record a phase.
+    Enter(Phase, Option<Outcome>),
+    /// Bring the namespace and the pull Secrets to the clusters that the workload is placed in.
+    Follow(Vec<String>),
+    /// Forget the Promotion: nothing is left to be done for it.
+    Forget,
+    /// Lift the hold on these templates and claim them for their policies, in one write.
+    LiftHolds(Vec<ObjectKey>),
+    /// Ask the members what letting go of these objects would write, and if that is nothing,
+    /// delete their templates.
+    LetGo(Vec<ObjectKey>),
+    /// Mark the policies of these dependencies as about to go, so that nobody begins to need them.
+    MarkReleased(Vec<ObjectKey>),
+    /// Narrow the placement of an object to the clusters in which Karmada has taken it over.
+    Narrow(ObjectKey, Vec<String>),
+    /// Read the member and plan.
+    Plan,
+    /// Make these objects stay in the members when their Works go.
+    Preserve(Vec<ObjectKey>),
+    /// Ask the members what Karmada's write would do, before anything is committed.
+    Rehearse,
+    /// Nothing to do until something is asked for.
+    Rest,
+    /// Write the live number of replicas into the workload's template.
+    SetReplicas(i64),
+    /// Bring these policies to how they are for good.
+    Settle(Vec<ObjectKey>),
+    /// Take Karmada's marks off the members' objects; a person's opt-in too, when it was a release.
+    Strip {
+        /// Whether to write that the workload is not to be promoted by any automatic door.
+        disable: bool,
+    },
+    /// Compare the workload in the member with what it was.
+    Verify,
+    /// Wait until Karmada, or another Promotion, has gone on.
+    Wait(String),
+    /// Stop dispatching of these objects, which the member has not let Karmada take over.
+    Withdraw(Vec<ObjectKey>),
+}
+
+/// Why a phase is entered, for people and scripts.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Outcome {
+    /// What happened, to which object, and what to do.
+    pub message: String,
+    /// The stable word.
+    pub reason: Reason,
+}
+
+/// The next thing to do.
+#[must_use]
+pub fn step(observed: &Observed) -> Action {
+    match observed.phase {
+        Phase::Pending | Phase::Waiting => begin(observed),
+        Phase::Staging => stage::step(observed),
+        Phase::Committing => commit::commit(observed),
+        Phase::Verifying => Action::Verify,
+        Phase::Settling => commit::settle(observed),
+        Phase::Promoted => promoted(observed),
+        Phase::Abandoning => let_go::abandon(observed),
+        Phase::RollingBack => let_go::roll_back(observed),
+        Phase::Releasing => let_go::release(observed),
+        Phase::Observed | Phase::Rehearsed | Phase::Refused | Phase::Failed | Phase::Released => {
+            at_rest(observed)
+        }
+    }
+}
+
+fn begin(observed: &Observed) -> Action {
+    let Intent {
+        deleted,
+        desired,
+        suspended,
+        ..
+    } = observed.intent;
+    if deleted {
+        return Action::Forget;
+    }
+    if suspended {
+        return Action::Rest;
+    }
+    match desired {
+        DesiredState::Observed | DesiredState::Promoted | DesiredState::Rehearsed => Action::Plan,
+        // Nothing of ours is in the control plane: what is wanted is so already.
+        DesiredState::Released => Action::Enter(Phase::Released, None),
+    }
+}
+
+fn at_rest(observed: &Observed) -> Action {
+    if observed.intent.deleted {
+        return Action::Forget;
+    }
+    if observed.intent.renewed && !observed.intent.suspended {
+        return Action::Enter(Phase::Pending, None);
+    }
+    Action::Rest
+}
+
+/// A promoted workload is an ordinary workload of Karmada; only what Karmada does not do for
+/// other clusters is done here.
+fn promoted(observed: &Observed) -> Action {
+    if observed.intent.deleted {
+        return Action::Forget;
+    }
+    if observed.intent.desired == DesiredState::Released {
+        return Action::Enter(Phase::Releasing, None);
+    }
+    let Some(workload) = observed.workload() else {
+        return Action::Rest;
+    };
+    if observed.intent.renewed {
+        return Action::Enter(Phase::Settling, None);
+    }
+    match &workload.bound {
+        Some(bound) if bound.iter().cloned().collect::<BTreeSet<_>>() != observed.placed => {
+            Action::Follow(bound.clone())
+        }
+        _ => Action::Rest,
+    }
+}
+
+impl Observed {
+    /// The workload's state, when it is among the objects.
+    #[must_use]
+    pub fn workload(&self) -> Option<&ObjectState> {
+        self.objects.iter().find(|object| object.is_workload())
+    }
+}
+
+/// The keys of the objects for which something holds, in their order.
+fn keys<'a>(
+    objects: impl IntoIterator<Item = &'a ObjectState>,
+    holds: impl Fn(&ObjectState) -> bool,
+) -> Vec<ObjectKey> {
+    objects
+        .into_iter()
+        .filter(|object| holds(object))
+        .map(|object| object.key.clone())
+        .collect()
+}

@@ -1,0 +1,122 @@
+//! Committing, verifying and settling.
+
+use promoter_api::{promotion::Phase, reason::Reason};
+use promoter_domain::{
+    object::{ObjectKey, ObjectKind},
+    policy, snapshot,
+    step::Outcome,
+};
+use promoter_kubernetes::{resource::Resource, workload};
+use serde_json::{Value, json};
+
+use super::{enter, origin, patch_policies, rehearse};
+use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
+
+/// Lets Karmada take over, dependencies first.
+///
+/// The workload is read once more just before: what was rehearsed must be what is there.
+pub(super) async fn commit(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    let key = record.workload();
+    if keys.contains(&key) {
+        let member = origin(context, record).await?;
+        let live = live(&member, record.namespace(), &key).await?;
+        let status = record.status();
+        let uid = status.before.map(|before| before.uid).unwrap_or_default();
+        let same = live.as_ref().is_some_and(|live| {
+            live["metadata"]["uid"] == uid && Some(rehearse::spec_digest(live)) == status.rehearsed
+        });
+        if !same {
+            let outcome = Outcome {
+                message: format!(
+                    "{key} of namespace {} in cluster {} was changed while it was being promoted",
+                    record.namespace(),
+                    member.name
+                ),
+                reason: Reason::LateEdit,
+            };
+            // With everything still suspended there is nothing to roll back.
+            let untouched = record
+                .objects()
+                .iter()
+                .all(|key| keys.contains(key) || !record.creates(key));
+            let phase = if untouched {
+                Phase::Abandoning
+            } else {
+                Phase::RollingBack
+            };
+            return enter(context, record, phase, Some(outcome)).await;
+        }
+    }
+    patch_policies(context, record, keys, |_| policy::commit_patch()).await
+}
+
+/// Compares the workload in the member with what it was before anything was staged.
+pub(super) async fn verify(context: &Context, record: &Record) -> Result<Flow, Error> {
+    let member = origin(context, record).await?;
+    let namespace = record.namespace();
+    let key = record.workload();
+    let before = record.status().before.unwrap_or_default();
+    let failed = |what: String| Outcome {
+        message: format!(
+            "after the commit, {key} of namespace {namespace} in cluster {} was not what it was \
+             before: {what}; everything was rolled back",
+            member.name
+        ),
+        reason: Reason::VerificationFailed,
+    };
+    let Some(deployment) = live(&member, namespace, &key).await? else {
+        let outcome = failed("it is gone".to_owned());
+        return enter(context, record, Phase::RollingBack, Some(outcome)).await;
+    };
+    let (replica_sets, pods) = workload::running(&member.objects, namespace, &deployment).await?;
+    let after = snapshot::snapshot(&deployment, &replica_sets, &pods, before.autoscaled);
+    match snapshot::compare(&before, &after) {
+        Ok(()) => enter(context, record, Phase::Settling, None).await,
+        Err(change) => {
+            let outcome = failed(change.to_string());
+            enter(context, record, Phase::RollingBack, Some(outcome)).await
+        }
+    }
+}
+
+/// Brings policies to how they are for good.
+pub(super) async fn settle(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    let on_cluster_removal = record.promotion.spec.on_cluster_removal;
+    patch_policies(context, record, keys, |key| {
+        policy::settle_patch(key.kind, on_cluster_removal)
+    })
+    .await
+}
+
+/// Writes the live number of replicas into the template, which decides on it from now on.
+pub(super) async fn set_replicas(
+    context: &Context,
+    record: &Record,
+    replicas: i64,
+) -> Result<Flow, Error> {
+    patch_template(context, record, &json!({"spec": {"replicas": replicas}})).await
+}
+
+/// Lets the template decide on the replicas.
+pub(super) async fn end_retention(context: &Context, record: &Record) -> Result<Flow, Error> {
+    patch_template(context, record, &policy::end_retention_patch()).await
+}
+
+async fn patch_template(context: &Context, record: &Record, patch: &Value) -> Result<Flow, Error> {
+    let resource: Resource = ObjectKind::Deployment.into();
+    let name = record.workload().name;
+    let namespace = Some(record.namespace());
+    context
+        .control_plane
+        .merge(resource, namespace, &name, patch)
+        .await?;
+    Ok(Flow::Again)
+}

@@ -1,0 +1,111 @@
+//! Follows a promoted workload to other clusters, with what Karmada does not bring there itself.
+
+use std::collections::BTreeSet;
+
+use promoter_api::{marks, promotion::Phase};
+use promoter_domain::{object::ObjectKey, policy};
+use promoter_kubernetes::{objects::Write, resource::Resource};
+use serde_json::{Map, Value, json};
+
+use super::write;
+use crate::{Context, Error, observe::others, reconcile::Flow, record::Record};
+
+/// Creates the namespace in newly placed clusters that lack it, extends the policies of pull
+/// Secrets, and records where the workload is placed now.
+///
+/// Karmada creates no namespace that it was told not to spread, and does not see what only a
+/// ServiceAccount refers to.
+pub(super) async fn follow(
+    context: &Context,
+    record: &Record,
+    clusters: &[String],
+) -> Result<Flow, Error> {
+    let before = record.placed();
+    for cluster in clusters.iter().filter(|cluster| !before.contains(*cluster)) {
+        create_namespace(context, record, cluster).await?;
+    }
+    extend(context, record, clusters).await?;
+    let mut status = record.status();
+    status.placed = clusters.to_vec();
+    write(context, record, &status).await?;
+    Ok(Flow::Again)
+}
+
+/// Creates the namespace, with the labels that it has in the control plane. One that is there is
+/// left as it is, and none is ever deleted.
+async fn create_namespace(context: &Context, record: &Record, cluster: &str) -> Result<(), Error> {
+    let name = record.namespace();
+    let member = context.members.get(cluster).await?;
+    if member
+        .objects
+        .get(Resource::NAMESPACE, None, name)
+        .await?
+        .is_some()
+    {
+        return Ok(());
+    }
+    let template = context
+        .control_plane
+        .get(Resource::NAMESPACE, None, name)
+        .await?;
+    let labels: Map<String, Value> = template
+        .as_ref()
+        .and_then(|template| template["metadata"]["labels"].as_object())
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !marks::is_karmada_key(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let namespace = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels},
+    });
+    match member
+        .objects
+        .create(Resource::NAMESPACE, None, &namespace, Write::ForGood)
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_conflict() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Brings the policies of pull Secrets to every cluster in which a workload needs them.
+async fn extend(context: &Context, record: &Record, clusters: &[String]) -> Result<(), Error> {
+    let through: Vec<_> = record
+        .dependencies()
+        .filter(|dependency| dependency.through_service_account)
+        .map(|dependency| ObjectKey::dependency(dependency.kind, &dependency.name))
+        .collect();
+    if through.is_empty() {
+        return Ok(());
+    }
+    let others = others(context, record).await?;
+    for key in through {
+        let namespace = Some(record.namespace());
+        let name = key.policy_name();
+        let found = context
+            .control_plane
+            .get(Resource::PROPAGATION_POLICY, namespace, &name)
+            .await?;
+        let origin = found
+            .as_ref()
+            .filter(|policy| policy["metadata"]["annotations"][marks::FOLLOWS] == "true")
+            .and_then(|policy| policy["metadata"]["annotations"][marks::ORIGIN].as_str());
+        let Some(origin) = origin else { continue };
+        let placed: BTreeSet<String> = others
+            .iter()
+            .filter(|other| other.phase() == Phase::Promoted && other.objects().contains(&key))
+            .flat_map(Record::placed)
+            .chain(clusters.iter().cloned())
+            .collect();
+        let patch = policy::placement_patch(origin, &placed);
+        context
+            .control_plane
+            .merge(Resource::PROPAGATION_POLICY, namespace, &name, &patch)
+            .await?;
+    }
+    Ok(())
+}

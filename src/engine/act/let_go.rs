@@ -1,0 +1,199 @@
+//! Letting go: withdrawing, preserving, and deleting what is in the control plane.
+
+use std::time::Duration;
+
+use promoter_api::{
+    karmada::{execution_namespace, work_name},
+    marks,
+    promotion::Phase,
+};
+use promoter_domain::{object::ObjectKey, observation, policy};
+use promoter_kubernetes::resource::Resource;
+use serde_json::json;
+
+use super::{patch_policies, rehearse, write};
+use crate::{Context, Error, reconcile::Flow, record::Record};
+
+/// How soon a release is tried again that would change something in a member.
+const AFTER_DIFFERENCE: Duration = Duration::from_secs(5);
+
+pub(super) async fn withdraw(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    patch_policies(context, record, keys, |_| policy::withdraw_patch()).await
+}
+
+/// Makes objects stay in the members.
+///
+/// While rolling back, what was withdrawn and turns out to be taken over is dispatched again too:
+/// Karmada cleans up after itself only what it dispatches.
+pub(super) async fn preserve(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    let rolling_back = record.phase() == Phase::RollingBack;
+    patch_policies(context, record, keys, |_| {
+        if rolling_back {
+            policy::commit_patch()
+        } else {
+            policy::preserve_patch()
+        }
+    })
+    .await
+}
+
+pub(super) async fn mark_released(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    patch_policies(
+        context,
+        record,
+        keys,
+        |_| json!({"metadata": {"annotations": {(marks::RELEASED_BY): record.uid()}}}),
+    )
+    .await
+}
+
+pub(super) async fn narrow(
+    context: &Context,
+    record: &Record,
+    key: &ObjectKey,
+    clusters: &[String],
+) -> Result<Flow, Error> {
+    patch_policies(context, record, std::slice::from_ref(key), |_| {
+        json!({"spec": {"placement": {
+            "clusterAffinities": null,
+            "clusterAffinity": {"clusterNames": clusters},
+            "spreadConstraints": null,
+        }}})
+    })
+    .await
+}
+
+/// Deletes templates whose objects stay in the members, once it is certain that Karmada's last
+/// write to each of them changes nothing.
+pub(super) async fn let_go(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    let namespace = record.namespace();
+    for key in keys {
+        for cluster in clusters(context, record, key).await? {
+            let Some(manifest) = rehearse::rendered(context, key, namespace, &cluster).await?
+            else {
+                continue;
+            };
+            let member = context.members.get(&cluster).await?;
+            let problem = match rehearse::rehearse_one(&member, namespace, key, &manifest).await? {
+                Ok(rehearsed) => rehearsed.differences.first().map(|difference| {
+                    format!(
+                        "letting go would change {} {} in cluster {cluster}; Karmada has not \
+                         brought it in line with its template yet, or cannot",
+                        difference.object, difference.path
+                    )
+                }),
+                Err(refusal) => Some(refusal.message),
+            };
+            if let Some(problem) = problem {
+                let mut status = record.status();
+                status.message = Some(problem);
+                write(context, record, &status).await?;
+                return Ok(Flow::After(AFTER_DIFFERENCE));
+            }
+        }
+    }
+    delete_templates(context, record, keys).await
+}
+
+pub(super) async fn delete_templates(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    for key in keys {
+        delete(context, record, key.kind.into(), &key.name).await?;
+    }
+    Ok(Flow::Again)
+}
+
+pub(super) async fn delete_policies(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    for key in keys {
+        delete(
+            context,
+            record,
+            Resource::PROPAGATION_POLICY,
+            &key.policy_name(),
+        )
+        .await?;
+    }
+    Ok(Flow::Again)
+}
+
+/// Deletes an object as it is now; one created anew after this read is not touched.
+async fn delete(
+    context: &Context,
+    record: &Record,
+    resource: Resource,
+    name: &str,
+) -> Result<(), Error> {
+    let namespace = Some(record.namespace());
+    let found = context.control_plane.get(resource, namespace, name).await?;
+    let uid = found
+        .as_ref()
+        .and_then(|found| found["metadata"]["uid"].as_str());
+    if let Some(uid) = uid {
+        context
+            .control_plane
+            .delete(resource, namespace, name, uid)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The clusters for which Karmada has rendered an object.
+async fn clusters(
+    context: &Context,
+    record: &Record,
+    key: &ObjectKey,
+) -> Result<Vec<String>, Error> {
+    let namespace = Some(record.namespace());
+    let binding = context
+        .control_plane
+        .get(Resource::RESOURCE_BINDING, namespace, &key.binding_name())
+        .await?;
+    let mut asked: Vec<_> = observation::needed_in(binding.as_ref(), None);
+    asked.extend(
+        binding
+            .iter()
+            .filter_map(|binding| binding["spec"]["clusters"].as_array())
+            .flatten()
+            .filter_map(|cluster| cluster["name"].as_str().map(str::to_owned)),
+    );
+    asked.extend(record.placed());
+    asked.sort();
+    asked.dedup();
+    let name = work_name(key.kind.as_str(), &key.name, record.namespace());
+    let mut clusters = Vec::new();
+    for cluster in asked {
+        let execution = execution_namespace(&cluster);
+        if context
+            .control_plane
+            .get(Resource::WORK, Some(&execution), &name)
+            .await?
+            .is_some()
+        {
+            clusters.push(cluster);
+        }
+    }
+    Ok(clusters)
+}

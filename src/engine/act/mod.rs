@@ -1,0 +1,257 @@
+//! Does what the step function says. Every action can be done twice without harm.
+
+mod commit;
+mod follow;
+mod let_go;
+mod plan;
+mod rehearse;
+mod stage;
+pub(crate) mod strip;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use promoter_api::{
+    marks,
+    promotion::{Phase, PromotionStatus},
+};
+use promoter_domain::{
+    object::ObjectKey,
+    step::{Action, Outcome},
+};
+use promoter_kubernetes::{
+    events::{EventType, Events},
+    members::{self, Member},
+    resource::Resource,
+};
+use serde_json::{Value, json};
+
+use crate::{Context, Error, reconcile::Flow, record::Record};
+
+/// How often it is looked whether Karmada has gone on, should the watch that tells so be silent.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Does one action.
+pub(crate) async fn act(context: &Context, record: &Record, action: Action) -> Result<Flow, Error> {
+    match action {
+        Action::Commit(keys) => commit::commit(context, record, &keys).await,
+        Action::CreateNamespace => stage::create_namespace(context, record).await,
+        Action::CreatePolicy(key) => stage::create_policy(context, record, &key).await,
+        Action::CreateTemplates(keys) => stage::create_templates(context, record, &keys).await,
+        Action::DeletePolicies(keys) => let_go::delete_policies(context, record, &keys).await,
+        Action::DeleteTemplates(keys) => let_go::delete_templates(context, record, &keys).await,
+        Action::EndRetention => commit::end_retention(context, record).await,
+        Action::Enter(phase, outcome) => enter(context, record, phase, outcome).await,
+        Action::Follow(clusters) => follow::follow(context, record, &clusters).await,
+        Action::Forget => forget(context, record).await,
+        Action::LetGo(keys) => let_go::let_go(context, record, &keys).await,
+        Action::LiftHolds(keys) => stage::lift_holds(context, record, &keys).await,
+        Action::MarkReleased(keys) => let_go::mark_released(context, record, &keys).await,
+        Action::Narrow(key, clusters) => let_go::narrow(context, record, &key, &clusters).await,
+        Action::Plan => plan::plan(context, record).await,
+        Action::Preserve(keys) => let_go::preserve(context, record, &keys).await,
+        Action::Rehearse => rehearse::rehearse(context, record).await,
+        Action::Rest => Ok(Flow::Rest),
+        Action::SetReplicas(replicas) => commit::set_replicas(context, record, replicas).await,
+        Action::Settle(keys) => commit::settle(context, record, &keys).await,
+        Action::Strip { disable } => strip::strip(context, record, disable).await,
+        Action::Verify => commit::verify(context, record).await,
+        Action::Wait(message) => wait(context, record, message).await,
+        Action::Withdraw(keys) => let_go::withdraw(context, record, &keys).await,
+    }
+}
+
+/// Records a phase, and says so on the Promotion and on the member's Deployment.
+async fn enter(
+    context: &Context,
+    record: &Record,
+    phase: Phase,
+    outcome: Option<Outcome>,
+) -> Result<Flow, Error> {
+    enter_with(context, record, phase, outcome, |_| {}).await
+}
+
+/// The same, with more to be written into the status.
+async fn enter_with(
+    context: &Context,
+    record: &Record,
+    phase: Phase,
+    outcome: Option<Outcome>,
+    more: impl FnOnce(&mut PromotionStatus),
+) -> Result<Flow, Error> {
+    let mut status = record.entered(phase, outcome.as_ref(), Timestamp::now());
+    more(&mut status);
+    let changed = record.phase() != phase;
+    write(context, record, &status).await?;
+    if changed {
+        tracing::info!(
+            namespace = record.namespace(),
+            name = record.name(),
+            %phase,
+            reason = status.reason.map(|reason| reason.to_string()),
+            message = status.message,
+            "phase"
+        );
+        announce(context, record, &status).await;
+    }
+    Ok(Flow::Again)
+}
+
+/// Writes the status, unless it says that already.
+async fn write(context: &Context, record: &Record, status: &PromotionStatus) -> Result<(), Error> {
+    if *status == record.status() {
+        return Ok(());
+    }
+    let unreadable = |error| Error::Unreadable(format!("the status of {}", record.name()), error);
+    let body = record.apply(status).map_err(unreadable)?;
+    let (namespace, name) = (Some(record.namespace()), record.name());
+    context
+        .control_plane
+        .apply_status(Resource::PROMOTION, namespace, name, &body)
+        .await?;
+    Ok(())
+}
+
+/// Waits, and lets people see for what.
+async fn wait(context: &Context, record: &Record, message: String) -> Result<Flow, Error> {
+    let mut status = record.status();
+    // What everything is undone for must stay, whatever it waits for on the way.
+    if status.reason.is_none() && status.message.as_deref() != Some(&message) {
+        status.message = Some(message);
+        write(context, record, &status).await?;
+    }
+    Ok(Flow::After(LOOK_AGAIN))
+}
+
+/// Takes the finalizer off: nothing is left to be done for the Promotion.
+async fn forget(context: &Context, record: &Record) -> Result<Flow, Error> {
+    let metadata = &record.promotion.metadata;
+    let finalizers = metadata.finalizers.clone().unwrap_or_default();
+    let left: Vec<_> = finalizers
+        .iter()
+        .filter(|name| *name != marks::FINALIZER)
+        .collect();
+    if left.len() == finalizers.len() {
+        return Ok(Flow::Rest);
+    }
+    let patch = json!({
+        "metadata": {"finalizers": left, "resourceVersion": metadata.resource_version},
+    });
+    let merged = context
+        .control_plane
+        .merge(
+            Resource::PROMOTION,
+            Some(record.namespace()),
+            record.name(),
+            &patch,
+        )
+        .await;
+    match merged {
+        Ok(_) => Ok(Flow::Rest),
+        Err(error) if error.is_not_found() => Ok(Flow::Rest),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The member that the workload is promoted from.
+async fn origin(context: &Context, record: &Record) -> Result<Member, members::Error> {
+    context.members.get(record.origin()).await
+}
+
+/// Changes the policies of objects. One that is gone meanwhile is seen by the next observation.
+async fn patch_policies(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+    patch: impl Fn(&ObjectKey) -> Value,
+) -> Result<Flow, Error> {
+    for key in keys {
+        let merged = context
+            .control_plane
+            .merge(
+                Resource::PROPAGATION_POLICY,
+                Some(record.namespace()),
+                &key.policy_name(),
+                &patch(key),
+            )
+            .await;
+        match merged {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Flow::Again)
+}
+
+/// Publishes what a phase means to people, on the Promotion and on the member's Deployment.
+async fn announce(context: &Context, record: &Record, status: &PromotionStatus) {
+    let (kind, reason) = match (status.phase, status.reason) {
+        (Phase::Refused | Phase::Failed | Phase::Waiting, Some(reason)) => {
+            (EventType::Warning, reason.to_string())
+        }
+        (Phase::RollingBack, Some(reason)) => (EventType::Warning, reason.to_string()),
+        (phase, _) => (EventType::Normal, phase.to_string()),
+    };
+    let note = status
+        .message
+        .clone()
+        .unwrap_or_else(|| meaning(status.phase).to_owned());
+    let action = status.phase.to_string();
+    context
+        .events
+        .publish(&record.reference(), kind.clone(), &reason, &action, &note)
+        .await;
+    // The steps in between are for whoever follows the Promotion.
+    let told = matches!(
+        status.phase,
+        Phase::Staging
+            | Phase::Promoted
+            | Phase::Waiting
+            | Phase::Refused
+            | Phase::Failed
+            | Phase::Released
+    );
+    if !told {
+        return;
+    }
+    let Ok(member) = origin(context, record).await else {
+        return;
+    };
+    let key = record.workload();
+    let Ok(Some(live)) = crate::observe::live(&member, record.namespace(), &key).await else {
+        return;
+    };
+    let reference = k8s_openapi::api::core::v1::ObjectReference {
+        api_version: Some(key.kind.api_version().to_owned()),
+        kind: Some(key.kind.as_str().to_owned()),
+        name: Some(key.name.clone()),
+        namespace: Some(record.namespace().to_owned()),
+        uid: live["metadata"]["uid"].as_str().map(str::to_owned),
+        ..Default::default()
+    };
+    let events = Events::new(member.objects.client().clone(), &context.instance);
+    events
+        .publish(&reference, kind, &reason, &action, &note)
+        .await;
+}
+
+fn meaning(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "it is looked at again",
+        Phase::Waiting => "it waits for something that may pass",
+        Phase::Staging => "it is put into the control plane; nothing reaches the member yet",
+        Phase::Abandoning => "what was staged is taken away",
+        Phase::Committing => "the rehearsal passed; Karmada takes over",
+        Phase::Verifying => "Karmada has taken over; the pods are compared with those before",
+        Phase::Settling => "the same pods run as before; what the take-over needed is taken back",
+        Phase::Promoted => "it is a workload of Karmada now; edit it in the control plane",
+        Phase::RollingBack => "Karmada is made to let go",
+        Phase::Releasing => "Karmada is made to let go, as was asked for",
+        Phase::Observed => "nothing would change; this is a prediction",
+        Phase::Rehearsed => "nothing would change; nothing staged remains",
+        Phase::Refused => "it was refused",
+        Phase::Failed => "it was rolled back",
+        Phase::Released => "Karmada has let go; the workload goes on running by itself",
+    }
+}

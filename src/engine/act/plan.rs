@@ -1,0 +1,219 @@
+//! Planning: reads the member, decides, and records what will be done.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use promoter_api::{
+    marks,
+    promotion::{ClusterStatus, ClusterVerdict, DesiredState, Phase, WorkloadReference},
+    reason::Reason,
+};
+use promoter_domain::{
+    plan::{self, Plan, Refusal, Request},
+    step::Outcome,
+};
+use promoter_kubernetes::{existing, members, members::Member, resource::Resource, workload};
+use serde_json::json;
+
+use super::{enter_with, rehearse};
+use crate::{Context, Error, reconcile::Flow, record, record::Record};
+
+/// How soon it is looked again whether another Promotion is done with a shared dependency.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// Plans the promotion and records the plan, or why there is none.
+pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Error> {
+    let spec = &record.promotion.spec;
+    if spec.workload != WorkloadReference::deployment(&spec.workload.name) {
+        let message = format!(
+            "{} of {} is not supported; Deployments of apps/v1 are",
+            spec.workload.kind, spec.workload.api_version
+        );
+        return refuse(
+            context,
+            record,
+            Refusal::new(Reason::UnsupportedKind, message),
+        )
+        .await;
+    }
+    // What is wanted, not what an earlier attempt recorded.
+    let cluster = spec.clusters.first().map_or("", String::as_str);
+    let member = match context.members.get(cluster).await {
+        Ok(member) => member,
+        Err(error) => return unreachable(context, record, error).await,
+    };
+    let key = record.workload();
+    let wanted = existing::wanted(&spec.dependencies);
+    let namespace = record.namespace();
+    let live = workload::read(&member.objects, namespace, &key.name, wanted).await?;
+    let Some(live) = live else {
+        let message = format!(
+            "namespace {namespace} of cluster {cluster} has no {key}; create it there first, or \
+             name the cluster that has it"
+        );
+        return refuse(
+            context,
+            record,
+            Refusal::new(Reason::WorkloadMissing, message),
+        )
+        .await;
+    };
+    let existing = existing::read(&context.control_plane, namespace, &key, &live).await?;
+    let request = Request {
+        cluster,
+        namespace,
+        promotion: record.uid(),
+        wanted: &spec.dependencies,
+        workload: &key,
+    };
+    match plan::plan(&request, &live, &existing) {
+        plan::Outcome::Busy(dependency) => {
+            tracing::debug!(namespace, name = record.name(), %dependency, "in another's hand");
+            Ok(Flow::After(BUSY))
+        }
+        plan::Outcome::Refused(refusal) => refuse(context, record, refusal).await,
+        plan::Outcome::Plan(plan) => accept(context, record, &member, *plan).await,
+    }
+}
+
+async fn accept(
+    context: &Context,
+    record: &Record,
+    member: &Member,
+    plan: Plan,
+) -> Result<Flow, Error> {
+    if record.promotion.spec.desired_state == DesiredState::Observed {
+        return observe(context, record, member, plan).await;
+    }
+    let metadata = &record.promotion.metadata;
+    let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
+    if !finalizers.iter().any(|name| name == marks::FINALIZER) {
+        finalizers.push(marks::FINALIZER.to_owned());
+        let patch = json!({
+            "metadata": {"finalizers": finalizers, "resourceVersion": metadata.resource_version},
+        });
+        let (namespace, name) = (Some(record.namespace()), record.name());
+        context
+            .control_plane
+            .merge(Resource::PROMOTION, namespace, name, &patch)
+            .await?;
+        // The Promotion has changed: it is read, and planned for, again.
+        return Ok(Flow::Again);
+    }
+    let Plan {
+        before,
+        dependencies,
+        ..
+    } = plan;
+    enter_with(context, record, Phase::Staging, None, |status| {
+        status.before = Some(before);
+        status.clusters = record::cluster(&member.name, ClusterVerdict::Unknown);
+        status.dependencies = dependencies;
+        status.placed = Vec::new();
+        status.rehearsed = None;
+        record.answer(status);
+    })
+    .await
+}
+
+/// Predicts the rehearsal and records it; nothing else is written.
+async fn observe(
+    context: &Context,
+    record: &Record,
+    member: &Member,
+    plan: Plan,
+) -> Result<Flow, Error> {
+    let verdict = rehearse::predict(member, record.namespace(), &plan).await?;
+    let (verdict, differences) = match verdict {
+        Ok(()) => (ClusterVerdict::PredictedUnchanged, Vec::new()),
+        Err(refusal) => {
+            let refusal = Refusal {
+                dependencies: plan.dependencies,
+                ..refusal
+            };
+            return refuse(context, record, refusal).await;
+        }
+    };
+    enter_with(context, record, Phase::Observed, None, |status| {
+        status.clusters = vec![ClusterStatus {
+            differences,
+            name: member.name.clone(),
+            verdict,
+        }];
+        status.dependencies = plan.dependencies;
+        record.answer(status);
+    })
+    .await
+}
+
+/// Records why it cannot be done, and tries again later if that may pass.
+pub(super) async fn refuse(
+    context: &Context,
+    record: &Record,
+    refusal: Refusal,
+) -> Result<Flow, Error> {
+    const FIRST: i64 = 2;
+    const LONGEST: i64 = 60;
+
+    let Refusal {
+        dependencies,
+        differences,
+        message,
+        reason,
+    } = refusal;
+    let phase = if reason.may_pass() {
+        Phase::Waiting
+    } else {
+        Phase::Refused
+    };
+    let name = record
+        .promotion
+        .spec
+        .clusters
+        .first()
+        .cloned()
+        .unwrap_or_default();
+    enter_with(
+        context,
+        record,
+        phase,
+        Some(Outcome { message, reason }),
+        |status| {
+            let verdict = rehearse::verdict(&differences);
+            status.clusters = vec![ClusterStatus {
+                differences,
+                name,
+                verdict,
+            }];
+            status.dependencies = dependencies;
+            record.answer(status);
+        },
+    )
+    .await?;
+    if phase == Phase::Refused {
+        return Ok(Flow::Again);
+    }
+    // The longer it has waited, the longer it waits.
+    let waited = match record.phase() {
+        Phase::Waiting => record.phase_age(Timestamp::now()),
+        _ => 0,
+    };
+    let delay = u64::try_from(waited.clamp(FIRST, LONGEST)).unwrap_or(1);
+    Ok(Flow::After(Duration::from_secs(delay)))
+}
+
+async fn unreachable(
+    context: &Context,
+    record: &Record,
+    error: members::Error,
+) -> Result<Flow, Error> {
+    let reason = match &error {
+        members::Error::NotReady(_) => Reason::ClusterNotReady,
+        members::Error::Unknown(_) => Reason::ClusterUnknown,
+        members::Error::Credentials { .. }
+        | members::Error::NoEndpoint { .. }
+        | members::Error::Unusable { .. } => Reason::RehearsalImpossible,
+        members::Error::Objects(_) => return Err(error.into()),
+    };
+    refuse(context, record, Refusal::new(reason, error.to_string())).await
+}

@@ -1,0 +1,229 @@
+//! The rehearsal: asks the members what Karmada's write would change, by a dry run of it.
+
+use promoter_api::{
+    karmada::{execution_namespace, work_name},
+    promotion::{ClusterStatus, ClusterVerdict, DesiredState, Difference, Phase},
+    reason::Reason,
+};
+use promoter_domain::{
+    object::ObjectKey,
+    observation,
+    plan::{Plan, Refusal},
+    rehearsal, snapshot,
+    step::Outcome,
+};
+use promoter_kubernetes::{members::Member, objects::Write, resource::Resource};
+use serde_json::Value;
+
+use super::{enter, enter_with, origin};
+use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
+
+/// How often a dry run is tried that crosses with somebody's write to the same object.
+const TRIES: usize = 5;
+
+/// Rehearses every staged object in the cluster that it is promoted from.
+pub(super) async fn rehearse(context: &Context, record: &Record) -> Result<Flow, Error> {
+    let member = origin(context, record).await?;
+    let namespace = record.namespace();
+    let mut differences = Vec::new();
+    let mut spec = None;
+    for key in record.objects() {
+        let Some(manifest) = rendered(context, &key, namespace, &member.name).await? else {
+            if key == record.workload() {
+                // The Work has gone since it was observed.
+                return Ok(Flow::Again);
+            }
+            continue;
+        };
+        match rehearse_one(&member, namespace, &key, &manifest).await? {
+            Ok(rehearsed) => {
+                differences.extend(rehearsed.differences);
+                if key == record.workload() {
+                    spec = Some(spec_digest(&rehearsed.live));
+                }
+            }
+            Err(refusal) => return refuse(context, record, refusal).await,
+        }
+    }
+    if let Some(refusal) = refusal(&member.name, differences) {
+        return refuse(context, record, refusal).await;
+    }
+    let passed = |status: &mut promoter_api::promotion::PromotionStatus| {
+        status.rehearsed = spec;
+        status.clusters = crate::record::cluster(&member.name, ClusterVerdict::Unchanged);
+    };
+    let phase = match record.promotion.spec.desired_state {
+        DesiredState::Rehearsed => Phase::Abandoning,
+        DesiredState::Observed | DesiredState::Promoted | DesiredState::Released => {
+            Phase::Committing
+        }
+    };
+    enter_with(context, record, phase, None, passed).await
+}
+
+/// Predicts the rehearsal of a plan of which nothing is staged.
+pub(super) async fn predict(
+    member: &Member,
+    namespace: &str,
+    plan: &Plan,
+) -> Result<Result<(), Refusal>, Error> {
+    let mut differences = Vec::new();
+    for object in &plan.objects {
+        let manifest = rehearsal::predicted_manifest(&object.template);
+        match rehearse_one(member, namespace, &object.key, &manifest).await? {
+            Ok(rehearsed) => differences.extend(rehearsed.differences),
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    }
+    Ok(refusal(&member.name, differences).map_or(Ok(()), Err))
+}
+
+/// A digest of a Deployment's whole spec but its replicas.
+pub(super) fn spec_digest(deployment: &Value) -> String {
+    snapshot::snapshot(deployment, &[], &[], false).spec_digest
+}
+
+/// What differences come to.
+pub(super) fn verdict(differences: &[Difference]) -> ClusterVerdict {
+    if rehearsal::restarts_pods(differences) {
+        ClusterVerdict::WouldRestartPods
+    } else if differences.is_empty() {
+        ClusterVerdict::Unknown
+    } else {
+        ClusterVerdict::WouldChange
+    }
+}
+
+/// The manifest that Karmada has rendered of an object for a cluster.
+pub(super) async fn rendered(
+    context: &Context,
+    key: &ObjectKey,
+    namespace: &str,
+    cluster: &str,
+) -> Result<Option<Value>, Error> {
+    let execution = execution_namespace(cluster);
+    let name = work_name(key.kind.as_str(), &key.name, namespace);
+    let work = context
+        .control_plane
+        .get(Resource::WORK, Some(&execution), &name)
+        .await?;
+    Ok(work.map(|work| observation::manifest(&work).clone()))
+}
+
+/// What the dry run of one object came to.
+pub(super) struct Rehearsed {
+    pub(super) differences: Vec<Difference>,
+    pub(super) live: Value,
+}
+
+/// Puts a manifest to the member as Karmada would, without anything being kept.
+pub(super) async fn rehearse_one(
+    member: &Member,
+    namespace: &str,
+    key: &ObjectKey,
+    manifest: &Value,
+) -> Result<Result<Rehearsed, Refusal>, Error> {
+    let mut tries = 0;
+    loop {
+        let Some(live) = live(member, namespace, key).await? else {
+            return Ok(Err(Refusal::new(
+                Reason::LateEdit,
+                format!(
+                    "{key} of namespace {namespace} in cluster {} has gone meanwhile",
+                    member.name
+                ),
+            )));
+        };
+        let body = rehearsal::body(manifest, &live, key.kind);
+        let answer = member
+            .objects
+            .replace(
+                key.kind.into(),
+                Some(namespace),
+                &key.name,
+                &body,
+                Write::DryRun,
+            )
+            .await;
+        tries += 1;
+        match answer {
+            Ok(answer) => {
+                let differences = rehearsal::differences(key, &live, &answer);
+                return Ok(Ok(Rehearsed { differences, live }));
+            }
+            Err(error) if error.is_conflict() && tries < TRIES => {}
+            Err(error) if error.is_refusal() => {
+                return Ok(Err(Refusal::new(
+                    Reason::RehearsalImpossible,
+                    format!(
+                        "the rehearsal of Karmada's write was refused: {error}; let that rule \
+                         pass dry runs and writes of the identity that Karmada uses there"
+                    ),
+                )));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn refusal(cluster: &str, differences: Vec<Difference>) -> Option<Refusal> {
+    let first = differences.first()?;
+    let what = format!("{} {}", first.object, first.path);
+    let more = match differences.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (reason, message) = if rehearsal::restarts_pods(&differences) {
+        (
+            Reason::WouldRestartPods,
+            format!(
+                "Karmada's write would change {what}{more} in cluster {cluster}, and so replace \
+                 every pod; look for an OverridePolicy in the control plane or a webhook in the \
+                 member that changes it, and see status.clusters for the values"
+            ),
+        )
+    } else {
+        (
+            Reason::WouldChangeObject,
+            format!(
+                "Karmada's write would change {what}{more} in cluster {cluster}; look for an \
+                 OverridePolicy in the control plane or a webhook in the member that changes it, \
+                 and see status.clusters for the values"
+            ),
+        )
+    };
+    Some(Refusal {
+        differences,
+        ..Refusal::new(reason, message)
+    })
+}
+
+/// Has everything staged taken away again, with the reason in the status.
+async fn refuse(context: &Context, record: &Record, refusal: Refusal) -> Result<Flow, Error> {
+    let Refusal {
+        differences,
+        message,
+        reason,
+        ..
+    } = refusal;
+    let name = record.origin().to_owned();
+    let outcome = Outcome { message, reason };
+    if differences.is_empty() {
+        return enter(context, record, Phase::Abandoning, Some(outcome)).await;
+    }
+    enter_with(
+        context,
+        record,
+        Phase::Abandoning,
+        Some(outcome),
+        |status| {
+            let verdict = verdict(&differences);
+            status.clusters = vec![ClusterStatus {
+                differences,
+                name,
+                verdict,
+            }];
+        },
+    )
+    .await
+}

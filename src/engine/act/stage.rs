@@ -1,0 +1,141 @@
+//! Staging: puts the namespace, the policies and the templates into the control plane.
+
+use std::time::Duration;
+
+use promoter_api::{marks, promotion::Phase, reason::Reason};
+use promoter_domain::{object::ObjectKey, plan, policy, step::Outcome, template};
+use promoter_kubernetes::{objects::Write, resource::Resource};
+use serde_json::Value;
+
+use super::{enter, origin};
+use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
+
+/// How long templates are held at the least, so that Karmada has seen the policies that claim
+/// them: one that it has not seen it takes for none, and strips the claim.
+///
+/// There is no way to ask Karmada, whose policies have no status. The claim is checked afterwards.
+const HOLD: Duration = Duration::from_millis(300);
+
+pub(super) async fn create_namespace(context: &Context, record: &Record) -> Result<Flow, Error> {
+    let member = origin(context, record).await?;
+    let live = member
+        .objects
+        .get(Resource::NAMESPACE, None, record.namespace())
+        .await?;
+    let namespace = plan::namespace(record.namespace(), live.as_ref());
+    create(context, record, Resource::NAMESPACE, None, &namespace).await
+}
+
+pub(super) async fn create_policy(
+    context: &Context,
+    record: &Record,
+    key: &ObjectKey,
+) -> Result<Flow, Error> {
+    let policy = policy::staged_policy(
+        key,
+        record.namespace(),
+        record.origin(),
+        record.uid(),
+        record.follows(key),
+    );
+    create(
+        context,
+        record,
+        Resource::PROPAGATION_POLICY,
+        Some(record.namespace()),
+        &policy,
+    )
+    .await
+}
+
+/// Creates the templates from the objects as they are in the member at this moment.
+pub(super) async fn create_templates(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    let member = origin(context, record).await?;
+    let namespace = record.namespace();
+    for key in keys {
+        let found = live(&member, namespace, key).await?;
+        let before = record.status().before.unwrap_or_default();
+        let same =
+            |object: &Value| key != &record.workload() || object["metadata"]["uid"] == before.uid;
+        let Some(object) = found.filter(same) else {
+            let outcome = Outcome {
+                message: format!(
+                    "{key} of namespace {namespace} in cluster {} was deleted or created anew \
+                     while it was being promoted; it is planned again",
+                    member.name
+                ),
+                reason: Reason::LateEdit,
+            };
+            return enter(context, record, Phase::Abandoning, Some(outcome)).await;
+        };
+        let template = template::resource_template(&object, key, namespace, true);
+        let flow = create(context, record, key.kind.into(), Some(namespace), &template).await?;
+        if record.phase() == Phase::Staging && flow == Flow::Rest {
+            return Ok(Flow::Again);
+        }
+    }
+    Ok(Flow::Again)
+}
+
+/// Lifts the hold and claims the template for its policy, in one write, so that no other policy
+/// can be faster.
+pub(super) async fn lift_holds(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Flow, Error> {
+    tokio::time::sleep(HOLD).await;
+    let namespace = record.namespace();
+    for key in keys {
+        let policy_name = key.policy_name();
+        let policy = context
+            .control_plane
+            .get(Resource::PROPAGATION_POLICY, Some(namespace), &policy_name)
+            .await?;
+        let id = policy
+            .as_ref()
+            .and_then(|policy| policy["metadata"]["labels"][marks::POLICY_ID].as_str());
+        let Some(id) = id else {
+            // Somebody has deleted the policy; the next observation sees it.
+            return Ok(Flow::Again);
+        };
+        let patch = policy::claim_patch(id, namespace, &policy_name);
+        context
+            .control_plane
+            .merge(key.kind.into(), Some(namespace), &key.name, &patch)
+            .await?;
+    }
+    Ok(Flow::Again)
+}
+
+/// Creates an object. That there is one already is seen by the next observation; that the control
+/// plane refuses it is why the promotion is.
+async fn create(
+    context: &Context,
+    record: &Record,
+    resource: Resource,
+    namespace: Option<&str>,
+    object: &Value,
+) -> Result<Flow, Error> {
+    match context
+        .control_plane
+        .create(resource, namespace, object, Write::ForGood)
+        .await
+    {
+        Ok(_) => Ok(Flow::Again),
+        Err(error) if error.is_conflict() => Ok(Flow::Again),
+        Err(error) if error.is_refusal() => {
+            let outcome = Outcome {
+                message: format!("{error}; allow it there, and ask again"),
+                reason: Reason::StagingFailed,
+            };
+            enter(context, record, Phase::Abandoning, Some(outcome)).await?;
+            Ok(Flow::Rest)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

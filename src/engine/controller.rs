@@ -1,0 +1,197 @@
+//! Wakes up for Promotions and for what Karmada makes of them.
+//!
+//! Karmada's objects are watched by their metadata only: that one has changed is all that the
+//! watch has to say, what it says now is read afresh.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::StreamExt as _;
+use kube::{
+    Api, Resource as _, ResourceExt as _,
+    core::PartialObjectMeta,
+    runtime::{
+        Controller, WatchStreamExt as _,
+        controller::{self, Action},
+        reflector::{ObjectRef, Store},
+        watcher,
+    },
+};
+use promoter_api::{
+    karmada::{PropagationPolicy, ResourceBinding, Work},
+    promotion::Promotion,
+};
+use promoter_domain::object::ObjectKey;
+
+use crate::{
+    Context, Error,
+    reconcile::{Flow, reconcile},
+};
+
+/// Annotations of a Work: the binding that it was rendered for.
+///
+/// Source: Karmada's `pkg/apis/work/v1alpha2/well_known_constants.go`.
+const BINDING_NAMESPACE: &str = "resourcebinding.karmada.io/namespace";
+const BINDING_NAME: &str = "resourcebinding.karmada.io/name";
+
+struct Running {
+    context: Context,
+    /// How often each Promotion could not be taken further in a row, for the back-off.
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+/// Carries Promotions out until `shutdown` is done, `concurrency` of them at a time.
+pub async fn run(
+    context: Context,
+    concurrency: u16,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let client = context.control_plane.client().clone();
+    let any = watcher::Config::default;
+    let controller = Controller::new(Api::<Promotion>::all(client.clone()), any())
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .graceful_shutdown_on(shutdown);
+    let of_bindings = controller.store();
+    let of_works = controller.store();
+    let of_policies = controller.store();
+    let bindings = watcher(
+        Api::<PartialObjectMeta<ResourceBinding>>::all(client.clone()),
+        any(),
+    )
+    .default_backoff()
+    .touched_objects();
+    let works = watcher(Api::<PartialObjectMeta<Work>>::all(client.clone()), any())
+        .default_backoff()
+        .touched_objects();
+    let policies = watcher(
+        Api::<PartialObjectMeta<PropagationPolicy>>::all(client),
+        any(),
+    )
+    .default_backoff()
+    .touched_objects();
+    controller
+        .watches_stream(
+            bindings,
+            move |binding: PartialObjectMeta<ResourceBinding>| {
+                let namespace = binding.namespace().unwrap_or_default();
+                bound_by(&of_bindings, &namespace, &binding.name_any())
+            },
+        )
+        .watches_stream(works, move |work: PartialObjectMeta<Work>| {
+            let annotation = |key| work.annotations().get(key).cloned().unwrap_or_default();
+            bound_by(
+                &of_works,
+                &annotation(BINDING_NAMESPACE),
+                &annotation(BINDING_NAME),
+            )
+        })
+        .watches_stream(
+            policies,
+            move |policy: PartialObjectMeta<PropagationPolicy>| {
+                let namespace = policy.namespace().unwrap_or_default();
+                let name = policy.name_any();
+                concerned(&of_policies, &namespace, |key| key.policy_name() == name)
+            },
+        )
+        .run(
+            wake,
+            retry,
+            Arc::new(Running {
+                context,
+                failures: Mutex::default(),
+            }),
+        )
+        .for_each(|result| async move {
+            if let Err(error @ controller::Error::QueueError(_)) = result {
+                tracing::warn!(%error, "a watch of the control plane was cut; it is opened again");
+            }
+        })
+        .await;
+}
+
+async fn wake(promotion: Arc<Promotion>, running: Arc<Running>) -> Result<Action, Error> {
+    let namespace = promotion.namespace().unwrap_or_default();
+    let name = promotion.name_any();
+    let flow = reconcile(&running.context, &namespace, &name).await?;
+    running.failures().remove(&failure_key(&promotion));
+    Ok(match flow {
+        Flow::After(delay) => Action::requeue(delay),
+        Flow::Again => Action::requeue(Duration::ZERO),
+        Flow::Rest => Action::await_change(),
+    })
+}
+
+/// Tries again, the later the more often it has failed in a row.
+#[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
+fn retry(promotion: Arc<Promotion>, error: &Error, running: Arc<Running>) -> Action {
+    const FIRST: Duration = Duration::from_millis(250);
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    // Somebody wrote at the same time: nothing is wrong, it is only to be read again.
+    if matches!(error, Error::Objects(error) if error.is_conflict()) {
+        return Action::requeue(Duration::from_millis(50));
+    }
+    let failures = {
+        let mut failures = running.failures();
+        let count = failures.entry(failure_key(&promotion)).or_default();
+        *count = count.saturating_add(1);
+        *count
+    };
+    let delay = FIRST.saturating_mul(1 << failures.min(10)).min(LONGEST);
+    tracing::warn!(
+        namespace = promotion.namespace(),
+        name = promotion.name_any(),
+        failures,
+        "cannot go on, trying again in {delay:?}: {error}"
+    );
+    Action::requeue(delay)
+}
+
+impl Running {
+    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<String, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn failure_key(promotion: &Promotion) -> String {
+    promotion.uid().unwrap_or_default()
+}
+
+/// The Promotions that a binding is about.
+fn bound_by(store: &Store<Promotion>, namespace: &str, binding: &str) -> Vec<ObjectRef<Promotion>> {
+    concerned(store, namespace, |key| key.binding_name() == binding)
+}
+
+/// The Promotions of whose objects one is meant. One that is at rest cares for its workload only.
+fn concerned(
+    store: &Store<Promotion>,
+    namespace: &str,
+    is_meant: impl Fn(&ObjectKey) -> bool,
+) -> Vec<ObjectRef<Promotion>> {
+    store
+        .state()
+        .into_iter()
+        .filter(|promotion| promotion.meta().namespace.as_deref() == Some(namespace))
+        .filter(|promotion| is_concerned(promotion, &is_meant))
+        .map(|promotion| ObjectRef::from_obj(&*promotion))
+        .collect()
+}
+
+fn is_concerned(promotion: &Promotion, is_meant: impl Fn(&ObjectKey) -> bool) -> bool {
+    if is_meant(&ObjectKey::deployment(&promotion.spec.workload.name)) {
+        return true;
+    }
+    promotion
+        .status
+        .iter()
+        .filter(|status| !status.phase.is_at_rest())
+        .any(|status| {
+            status.dependencies.iter().any(|dependency| {
+                is_meant(&ObjectKey::dependency(dependency.kind, &dependency.name))
+            })
+        })
+}

@@ -1,0 +1,318 @@
+//! Reads the control plane and the members into the small values that the domain decides on.
+
+use std::collections::BTreeSet;
+
+use futures::future::{try_join, try_join_all};
+use jiff::Timestamp;
+use promoter_api::{
+    karmada::{execution_namespace, work_name},
+    promotion::{DependencyAction, Phase, Promotion},
+};
+use promoter_domain::{
+    object::ObjectKey,
+    observation::{self, ObjectState, PolicyState, TemplateState, WorkState},
+    step::Observed,
+};
+use promoter_kubernetes::{members::Member, resource::Resource};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::{Context, Error, act::strip, record::Record};
+
+/// Reads what the next action depends on; what the phase has no use for is not read.
+pub(crate) async fn observe(context: &Context, record: &Record) -> Result<Observed, Error> {
+    let phase = record.phase();
+    let status = record.status();
+    let mut observed = Observed {
+        autoscaled: status
+            .before
+            .as_ref()
+            .is_some_and(|before| before.autoscaled),
+        intent: record.intent(),
+        live_replicas: None,
+        marked: false,
+        namespace: true,
+        objects: Vec::new(),
+        origin: record.origin().to_owned(),
+        overdue: is_overdue(context, record, Timestamp::now()),
+        phase,
+        placed: record.placed(),
+        reason: status.reason,
+        rehearsed: status.rehearsed.is_some(),
+    };
+    match phase {
+        Phase::Pending
+        | Phase::Waiting
+        | Phase::Verifying
+        | Phase::Observed
+        | Phase::Rehearsed
+        | Phase::Refused
+        | Phase::Failed
+        | Phase::Released => {}
+        Phase::Promoted => observed.objects = vec![placement(context, record).await?],
+        Phase::Staging
+        | Phase::Abandoning
+        | Phase::Committing
+        | Phase::Settling
+        | Phase::RollingBack
+        | Phase::Releasing => objects(context, record, &mut observed).await?,
+    }
+    Ok(observed)
+}
+
+/// Every object with everything about it.
+async fn objects(context: &Context, record: &Record, observed: &mut Observed) -> Result<(), Error> {
+    let namespace = record.namespace();
+    observed.namespace = context
+        .control_plane
+        .get(Resource::NAMESPACE, None, namespace)
+        .await?
+        .is_some();
+    let users = match observed.phase {
+        Phase::Releasing => users(context, record).await?,
+        _ => BTreeSet::new(),
+    };
+    let keys = record.objects();
+    let read = try_join_all(keys.iter().map(|key| object(context, record, key, &users))).await?;
+    let mut replicas = None;
+    for Read {
+        live_replicas,
+        state,
+    } in read
+    {
+        replicas = replicas.or(live_replicas);
+        observed.objects.push(state);
+    }
+    observed.live_replicas = replicas;
+    let gone = observed.objects.iter().all(|object| {
+        object.needed_elsewhere
+            || (object.works.is_empty() && object.template == TemplateState::Absent)
+    });
+    if gone && matches!(observed.phase, Phase::Releasing | Phase::RollingBack) {
+        observed.marked = strip::is_marked(context, record).await?;
+    }
+    Ok(())
+}
+
+struct Read {
+    live_replicas: Option<i64>,
+    state: ObjectState,
+}
+
+async fn object(
+    context: &Context,
+    record: &Record,
+    key: &ObjectKey,
+    users: &BTreeSet<ObjectKey>,
+) -> Result<Read, Error> {
+    let namespace = record.namespace();
+    let control_plane = &context.control_plane;
+    let policy_name = key.policy_name();
+    let binding_name = key.binding_name();
+    let (policy, (template, binding)) = try_join(
+        control_plane.get(Resource::PROPAGATION_POLICY, Some(namespace), &policy_name),
+        try_join(
+            control_plane.get(key.kind.into(), Some(namespace), &key.name),
+            control_plane.get(Resource::RESOURCE_BINDING, Some(namespace), &binding_name),
+        ),
+    )
+    .await?;
+    let needed_in = observation::needed_in(binding.as_ref(), policy.as_ref());
+    let bound = observation::bound(binding.as_ref(), policy.as_ref());
+    let clusters: BTreeSet<&str> = record
+        .origin_and_placed()
+        .chain(needed_in.iter().map(String::as_str))
+        .chain(bound.iter().flatten().map(String::as_str))
+        .collect();
+    let reads = clusters
+        .into_iter()
+        .map(|cluster| work(context, record, key, cluster, template.as_ref()));
+    let mut works = Vec::new();
+    let mut live_replicas = None;
+    for (cluster, found) in try_join_all(reads).await? {
+        let Some(found) = found else { continue };
+        if cluster == record.origin() {
+            live_replicas = found.live_replicas;
+        }
+        works.push(found.state);
+    }
+    let state = ObjectState {
+        bound,
+        key: key.clone(),
+        needed_elsewhere: users.contains(key)
+            || (key.kind.as_dependency().is_some()
+                && observation::required_by_others(
+                    binding.as_ref(),
+                    namespace,
+                    &record.workload(),
+                )),
+        needed_in,
+        policy: PolicyState::of(policy.as_ref(), record.uid()),
+        template: TemplateState::of(template.as_ref(), policy.as_ref()),
+        works,
+    };
+    Ok(Read {
+        live_replicas,
+        state,
+    })
+}
+
+struct FoundWork {
+    live_replicas: Option<i64>,
+    state: WorkState,
+}
+
+/// The Work of an object in one cluster, and the live object that it is about.
+///
+/// The live object is read after the Work: a Work that says that dispatching has stopped then
+/// proves that the live object will not be written to any more.
+async fn work<'a>(
+    context: &Context,
+    record: &Record,
+    key: &ObjectKey,
+    cluster: &'a str,
+    template: Option<&Value>,
+) -> Result<(&'a str, Option<FoundWork>), Error> {
+    let namespace = record.namespace();
+    let name = work_name(key.kind.as_str(), &key.name, namespace);
+    let execution = execution_namespace(cluster);
+    let work = context
+        .control_plane
+        .get(Resource::WORK, Some(&execution), &name)
+        .await?;
+    let Some(work) = work else {
+        return Ok((cluster, None));
+    };
+    // While staging, nothing has reached the member, and what is there is not asked for.
+    let live = match record.phase() {
+        Phase::Staging | Phase::Abandoning => None,
+        _ => live(&context.members.get(cluster).await?, namespace, key).await?,
+    };
+    let live_replicas = live
+        .as_ref()
+        .and_then(|live| live["spec"]["replicas"].as_i64());
+    let state = WorkState::of(&work, cluster, template, live.as_ref());
+    Ok((
+        cluster,
+        state.map(|state| FoundWork {
+            live_replicas,
+            state,
+        }),
+    ))
+}
+
+/// A member's live object.
+pub(crate) async fn live(
+    member: &Member,
+    namespace: &str,
+    key: &ObjectKey,
+) -> Result<Option<Value>, Error> {
+    Ok(member
+        .objects
+        .get(key.kind.into(), Some(namespace), &key.name)
+        .await?)
+}
+
+/// Only where the workload is placed: all that matters of one that is promoted.
+async fn placement(context: &Context, record: &Record) -> Result<ObjectState, Error> {
+    let key = record.workload();
+    let namespace = Some(record.namespace());
+    let policy_name = key.policy_name();
+    let binding_name = key.binding_name();
+    let (policy, binding) = try_join(
+        context
+            .control_plane
+            .get(Resource::PROPAGATION_POLICY, namespace, &policy_name),
+        context
+            .control_plane
+            .get(Resource::RESOURCE_BINDING, namespace, &binding_name),
+    )
+    .await?;
+    Ok(ObjectState {
+        bound: observation::bound(binding.as_ref(), policy.as_ref()),
+        needed_elsewhere: false,
+        needed_in: Vec::new(),
+        policy: PolicyState::of(policy.as_ref(), record.uid()),
+        template: TemplateState::Absent,
+        works: Vec::new(),
+        key,
+    })
+}
+
+/// The dependencies that other Promotions of the namespace rely on.
+///
+/// Read from the API server, not from a cache: a Promotion writes down what it relies on before
+/// it looks whether that is about to go, and this one marks what is to go before it looks here.
+async fn users(context: &Context, record: &Record) -> Result<BTreeSet<ObjectKey>, Error> {
+    Ok(others(context, record)
+        .await?
+        .iter()
+        .filter(|other| {
+            matches!(
+                other.phase(),
+                Phase::Staging
+                    | Phase::Committing
+                    | Phase::Verifying
+                    | Phase::Settling
+                    | Phase::Promoted
+            )
+        })
+        .flat_map(|other| {
+            other
+                .dependencies()
+                .map(|dependency| ObjectKey::dependency(dependency.kind, &dependency.name))
+                .collect::<Vec<_>>()
+        })
+        .collect())
+}
+
+/// The other Promotions of the namespace.
+pub(crate) async fn others(context: &Context, record: &Record) -> Result<Vec<Record>, Error> {
+    let all = context
+        .control_plane
+        .list(Resource::PROMOTION, Some(record.namespace()), None)
+        .await?;
+    Ok(all
+        .iter()
+        .filter_map(|promotion| Promotion::deserialize(promotion).ok())
+        .map(|promotion| Record { promotion })
+        .filter(|other| other.uid() != record.uid())
+        .collect())
+}
+
+fn is_overdue(context: &Context, record: &Record, now: Timestamp) -> bool {
+    let limit = match record.phase() {
+        Phase::Staging => context.limits.staging,
+        Phase::Committing => context.limits.commit,
+        _ => return false,
+    };
+    record.phase_age(now) >= i64::try_from(limit.as_secs()).unwrap_or(i64::MAX)
+}
+
+impl Record {
+    fn origin_and_placed(&self) -> impl Iterator<Item = &str> {
+        let placed = self
+            .promotion
+            .status
+            .iter()
+            .flat_map(|status| &status.placed);
+        placed.map(String::as_str).chain([self.origin()])
+    }
+
+    /// Whether a dependency was to be federated by this Promotion.
+    pub(crate) fn creates(&self, key: &ObjectKey) -> bool {
+        self.dependencies().any(|dependency| {
+            dependency.action == DependencyAction::Created
+                && ObjectKey::dependency(dependency.kind, &dependency.name) == *key
+        })
+    }
+
+    /// Whether a dependency is only seen through the workload's ServiceAccount.
+    pub(crate) fn follows(&self, key: &ObjectKey) -> bool {
+        self.dependencies().any(|dependency| {
+            dependency.through_service_account
+                && dependency.action == DependencyAction::Created
+                && ObjectKey::dependency(dependency.kind, &dependency.name) == *key
+        })
+    }
+}

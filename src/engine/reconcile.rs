@@ -1,0 +1,60 @@
+//! The loop from observation to action, for one Promotion.
+
+use std::time::Duration;
+
+use promoter_api::promotion::Promotion;
+use promoter_domain::step;
+use promoter_kubernetes::resource::Resource;
+use serde::Deserialize as _;
+
+use crate::{Context, Error, act, observe::observe, record::Record};
+
+/// What is to happen after an action.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Flow {
+    /// Look again after a while, or sooner when something changes.
+    After(Duration),
+    /// Look again at once.
+    Again,
+    /// Look again when something changes.
+    Rest,
+}
+
+/// A promotion takes some thirty actions; more in one go means that two observations contradict
+/// each other, and then others are to have their turn.
+const MOST_ACTIONS: usize = 60;
+
+/// Takes a Promotion as far as it goes without waiting.
+pub(crate) async fn reconcile(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+) -> Result<Flow, Error> {
+    for _ in 0..MOST_ACTIONS {
+        let Some(record) = read(context, namespace, name).await? else {
+            return Ok(Flow::Rest);
+        };
+        let observed = observe(context, &record).await?;
+        let action = step::step(&observed);
+        tracing::debug!(namespace, name, phase = %observed.phase, ?action, "next");
+        match act::act(context, &record, action).await? {
+            Flow::Again => {}
+            flow => return Ok(flow),
+        }
+    }
+    Ok(Flow::After(Duration::from_secs(1)))
+}
+
+/// The Promotion from the API server: a cached one may be older than our own last write.
+async fn read(context: &Context, namespace: &str, name: &str) -> Result<Option<Record>, Error> {
+    let found = context
+        .control_plane
+        .get(Resource::PROMOTION, Some(namespace), name)
+        .await?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let promotion = Promotion::deserialize(&found)
+        .map_err(|error| Error::Unreadable(format!("Promotion {namespace}/{name}"), error))?;
+    Ok(Some(Record { promotion }))
+}

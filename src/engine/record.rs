@@ -1,0 +1,348 @@
+//! The Promotion as it was last read, and what is written into its status.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::ObjectReference,
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
+use promoter_api::{
+    marks,
+    promotion::{
+        ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus, Phase, PhaseTime,
+        Promotion, PromotionStatus,
+    },
+};
+use promoter_domain::{
+    object::ObjectKey,
+    step::{Intent, Outcome},
+};
+use serde_json::{Value, json};
+
+/// A Promotion as it was last read.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) promotion: Promotion,
+}
+
+impl Record {
+    pub(crate) fn namespace(&self) -> &str {
+        self.promotion
+            .metadata
+            .namespace
+            .as_deref()
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.promotion.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn uid(&self) -> &str {
+        self.promotion.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn workload(&self) -> ObjectKey {
+        ObjectKey::deployment(&self.promotion.spec.workload.name)
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.promotion
+            .status
+            .as_ref()
+            .map_or(Phase::Pending, |status| status.phase)
+    }
+
+    pub(crate) fn status(&self) -> PromotionStatus {
+        self.promotion.status.clone().unwrap_or_default()
+    }
+
+    /// The cluster that the workload is promoted from: what was recorded when it was planned, or
+    /// what the spec says as long as nothing is.
+    pub(crate) fn origin(&self) -> &str {
+        let recorded = self
+            .promotion
+            .status
+            .as_ref()
+            .filter(|status| status.before.is_some())
+            .and_then(|status| status.clusters.first())
+            .map(|cluster| &cluster.name);
+        let wanted = self.promotion.spec.clusters.first();
+        recorded.or(wanted).map_or("", String::as_str)
+    }
+
+    /// The recorded dependencies that go along with the workload.
+    pub(crate) fn dependencies(&self) -> impl Iterator<Item = &DependencyStatus> {
+        self.promotion
+            .status
+            .iter()
+            .flat_map(|status| &status.dependencies)
+            .filter(|dependency| match dependency.action {
+                DependencyAction::Created | DependencyAction::Reused => true,
+                DependencyAction::Conflict | DependencyAction::Skipped => false,
+            })
+    }
+
+    /// The objects of the promotion, dependencies first and the workload last.
+    pub(crate) fn objects(&self) -> Vec<ObjectKey> {
+        self.dependencies()
+            .map(|dependency| ObjectKey::dependency(dependency.kind, &dependency.name))
+            .chain([self.workload()])
+            .collect()
+    }
+
+    pub(crate) fn placed(&self) -> BTreeSet<String> {
+        self.promotion
+            .status
+            .iter()
+            .flat_map(|status| status.placed.iter().cloned())
+            .collect()
+    }
+
+    pub(crate) fn intent(&self) -> Intent {
+        let Promotion {
+            metadata,
+            spec,
+            status,
+        } = &self.promotion;
+        let seen = status
+            .as_ref()
+            .and_then(|status| status.observed_generation);
+        let answered = status
+            .as_ref()
+            .and_then(|status| status.requested_at.as_ref());
+        Intent {
+            deleted: metadata.deletion_timestamp.is_some(),
+            desired: spec.desired_state,
+            on_cluster_removal: spec.on_cluster_removal,
+            renewed: seen != metadata.generation || answered != self.requested_at(),
+            suspended: spec.suspend,
+        }
+    }
+
+    /// How long the phase has lasted, in seconds.
+    pub(crate) fn phase_age(&self, now: Timestamp) -> i64 {
+        self.promotion
+            .status
+            .iter()
+            .flat_map(|status| status.phases.last())
+            .map(|last| now.as_second() - last.since.0.as_second())
+            .next()
+            .unwrap_or_default()
+    }
+
+    /// The Promotion, for events about it.
+    pub(crate) fn reference(&self) -> ObjectReference {
+        ObjectReference {
+            api_version: Some("promote.karmada.io/v1alpha1".to_owned()),
+            kind: Some("Promotion".to_owned()),
+            name: Some(self.name().to_owned()),
+            namespace: Some(self.namespace().to_owned()),
+            uid: Some(self.uid().to_owned()),
+            ..ObjectReference::default()
+        }
+    }
+
+    /// The status for a new phase.
+    pub(crate) fn entered(
+        &self,
+        phase: Phase,
+        outcome: Option<&Outcome>,
+        now: Timestamp,
+    ) -> PromotionStatus {
+        let mut status = self.status();
+        if status.phase != phase {
+            status.phases = match phase {
+                // A new attempt: what was before belongs to the last one.
+                Phase::Pending => Vec::new(),
+                _ => status.phases,
+            };
+            status.phases.push(PhaseTime {
+                phase,
+                since: Time(now),
+            });
+        }
+        status.phase = phase;
+        match phase {
+            // What was recorded on the way here goes on holding.
+            Phase::Abandoning
+            | Phase::Failed
+            | Phase::Refused
+            | Phase::RollingBack
+            | Phase::Waiting
+                if outcome.is_none() => {}
+            _ => {
+                status.reason = outcome.map(|outcome| outcome.reason);
+                status.message = outcome.map(|outcome| outcome.message.clone());
+            }
+        }
+        match phase {
+            Phase::Pending => {
+                status.before = None;
+                status.rehearsed = None;
+                self.answer(&mut status);
+            }
+            Phase::Released | Phase::Releasing | Phase::Settling => self.answer(&mut status),
+            Phase::Promoted => status.placed = vec![self.origin().to_owned()],
+            _ => {}
+        }
+        conditions(&mut status, self.promotion.metadata.generation, now);
+        status
+    }
+
+    /// Says that the status is about the spec and the request as they are now.
+    pub(crate) fn answer(&self, status: &mut PromotionStatus) {
+        status.observed_generation = self.promotion.metadata.generation;
+        status.requested_at = self.requested_at().cloned();
+    }
+
+    /// The body of a server-side apply of a status, valid only for the Promotion as it was read.
+    pub(crate) fn apply(&self, status: &PromotionStatus) -> Result<Value, serde_json::Error> {
+        Ok(json!({
+            "apiVersion": "promote.karmada.io/v1alpha1",
+            "kind": "Promotion",
+            "metadata": {
+                "name": self.name(),
+                "namespace": self.namespace(),
+                "resourceVersion": self.promotion.metadata.resource_version,
+            },
+            "status": serde_json::to_value(status)?,
+        }))
+    }
+
+    fn requested_at(&self) -> Option<&String> {
+        self.promotion
+            .metadata
+            .annotations
+            .as_ref()?
+            .get(marks::REQUESTED_AT)
+    }
+}
+
+/// The status of the one cluster that a workload is promoted from.
+pub(crate) fn cluster(name: &str, verdict: ClusterVerdict) -> Vec<ClusterStatus> {
+    vec![ClusterStatus {
+        differences: Vec::new(),
+        name: name.to_owned(),
+        verdict,
+    }]
+}
+
+/// Brings the conditions in line with the phase.
+fn conditions(status: &mut PromotionStatus, generation: Option<i64>, now: Timestamp) {
+    let reason = status.reason.map(|reason| reason.to_string());
+    let message = status.message.clone().unwrap_or_default();
+    let word = |fallback: &str| reason.clone().unwrap_or_else(|| fallback.to_owned());
+    let phase = status.phase;
+    let mut set = |kind: &str, value: &str, reason: String, message: String| {
+        let changed = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == kind)
+            .filter(|condition| condition.status == value)
+            .map(|condition| condition.last_transition_time.clone());
+        status
+            .conditions
+            .retain(|condition| condition.type_ != kind);
+        status.conditions.push(Condition {
+            last_transition_time: changed.unwrap_or(Time(now)),
+            message,
+            observed_generation: generation,
+            reason,
+            status: value.to_owned(),
+            type_: kind.to_owned(),
+        });
+    };
+    match phase {
+        Phase::Pending => {
+            set(
+                "Promoted",
+                "Unknown",
+                phase.to_string(),
+                "nothing is decided yet".into(),
+            );
+        }
+        Phase::Waiting | Phase::Refused | Phase::Abandoning => {
+            set("Promoted", "False", word(&phase.to_string()), message);
+        }
+        Phase::Staging => {
+            set(
+                "Planned",
+                "True",
+                "PlanAccepted".into(),
+                "nothing stands in the way".into(),
+            );
+            set(
+                "Promoted",
+                "Unknown",
+                phase.to_string(),
+                "it is being staged".into(),
+            );
+        }
+        Phase::Committing => {
+            let said = "Karmada's write changes nothing but its own marks";
+            set("Rehearsed", "True", "Unchanged".into(), said.into());
+            let said =
+                "the member has no guard; the workload was read again just before the commit";
+            set("Guarded", "False", "GuardNotInstalled".into(), said.into());
+            set(
+                "Promoted",
+                "Unknown",
+                phase.to_string(),
+                "Karmada takes over".into(),
+            );
+        }
+        Phase::Verifying | Phase::Settling => {
+            let said = "Karmada has taken over";
+            set("Promoted", "Unknown", phase.to_string(), said.into());
+        }
+        Phase::Promoted => {
+            let said = "the same pods run as before, and Karmada keeps the workload";
+            set("Promoted", "True", "Verified".into(), said.into());
+            set("Released", "False", phase.to_string(), String::new());
+        }
+        Phase::RollingBack | Phase::Failed => {
+            set("Promoted", "False", word(&phase.to_string()), message);
+        }
+        Phase::Releasing => {
+            set(
+                "Released",
+                "False",
+                phase.to_string(),
+                "Karmada is letting go".into(),
+            );
+        }
+        Phase::Released => {
+            set(
+                "Promoted",
+                "False",
+                phase.to_string(),
+                "it was released".into(),
+            );
+            let said = "Karmada has let go, and no trace of it remains";
+            set("Released", "True", phase.to_string(), said.into());
+        }
+        Phase::Observed => {
+            set(
+                "Planned",
+                "True",
+                "PlanAccepted".into(),
+                "nothing stands in the way".into(),
+            );
+            let said = "this is a prediction: nothing was staged";
+            set("Rehearsed", "Unknown", "Predicted".into(), said.into());
+        }
+        Phase::Rehearsed => {
+            let said = "Karmada's write would change nothing but its own marks";
+            set("Rehearsed", "True", "Unchanged".into(), said.into());
+            set(
+                "Promoted",
+                "False",
+                phase.to_string(),
+                "it was only rehearsed".into(),
+            );
+        }
+    }
+    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+}
