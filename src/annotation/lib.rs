@@ -31,7 +31,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use promoter_kubernetes::{members::Members, objects::Objects};
+use promoter_kubernetes::{clusters::Change, members::Members, objects::Objects};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::{clusters::Clusters, promotions::Promotions};
@@ -77,6 +77,10 @@ pub async fn run(
         tokio::select! {
             change = changes.next() => {
                 let change = change.ok_or(Error::Ended("Clusters"))?;
+                if let Change::Gone(name) = &change {
+                    // Should it join again, then with other credentials.
+                    door.members.forget(name);
+                }
                 clusters.follow(change, |cluster, rechecks| {
                     tasks.spawn(member::serve(Arc::clone(&door), cluster, rechecks))
                 });

@@ -45,7 +45,6 @@ pub(crate) async fn serve(door: Arc<Door>, cluster: Cluster, mut rechecks: Unbou
             let began = Instant::now();
             match door.members.reach(&cluster).await {
                 Ok(member) => {
-                    tracing::info!("watching its Deployments");
                     let problem = watch(&door, &member, &mut rechecks).await;
                     tracing::warn!("the member refused: {problem}; reading its credentials anew");
                     door.members.forget(&name);
@@ -96,7 +95,8 @@ async fn watch(door: &Door, member: &Member, rechecks: &mut UnboundedReceiver<Ke
                 Some(Ok(Event::Delete(deployment))) => {
                     door.forget(deployment.metadata.uid.as_deref().unwrap_or_default());
                 }
-                Some(Ok(Event::Init | Event::InitDone)) => {}
+                Some(Ok(Event::Init)) => {}
+                Some(Ok(Event::InitDone)) => tracing::info!("watching its Deployments"),
                 Some(Err(error)) if error.is_denied() => return error.to_string(),
                 Some(Err(error)) => {
                     tracing::warn!("the watch of its Deployments was interrupted: {error}");
