@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use futures::future::join_all;
 use jiff::Timestamp;
 use promoter_api::{
-    promotion::{DependencyKind, Promotion},
+    promotion::{DependencyKind, Phase, Promotion},
     reason::Reason,
 };
 use promoter_domain::{
@@ -47,8 +47,16 @@ pub(crate) struct Planned {
     pub(crate) object: Value,
     /// Where it stands.
     pub(crate) resource: Resource,
-    /// Whether it is there already, and would be changed.
-    pub(crate) there: bool,
+    /// What would be done with it.
+    pub(crate) verb: Verb,
+}
+
+/// What would be done with an object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verb {
+    Change,
+    Create,
+    Keep,
 }
 
 /// What the control plane says of an object.
@@ -156,10 +164,14 @@ async fn one(
     let namespace = connection.namespace.as_str();
     let found = ask::promotion(connection, &target.name).await?;
     let step = request::step(target, namespace, wish, found.as_ref(), Timestamp::now())?;
-    let (promotion, there) = match (step, &found) {
-        (Step::Create(promotion), _) => (value(&promotion)?, false),
-        (Step::Patch(patch), Some(found)) => (patched(found, &patch)?, true),
+    let (promotion, verb) = match (step, &found) {
+        (Step::Create(promotion), _) => (value(&promotion)?, Verb::Create),
+        (Step::Patch(patch), Some(found)) => (patched(found, &patch)?, Verb::Change),
         (Step::Already(_), _) => return Ok(Shown::Already),
+        // Nothing has been staged yet.
+        (Step::Follow, Some(found)) if matches!(phase(found), Phase::Pending | Phase::Waiting) => {
+            (patched(found, &Value::Null)?, Verb::Keep)
+        }
         (Step::Follow | Step::Patch(_), found) => {
             let phase = found.as_ref().map(phase).unwrap_or_default();
             return Ok(Shown::UnderWay(phase.to_string()));
@@ -195,7 +207,7 @@ async fn one(
             .into());
         }
     };
-    let mut objects = listed(&plan, &promotion, there);
+    let mut objects = listed(&plan, &promotion, verb);
     let checks = objects
         .iter()
         .map(|planned| check(connection, planned, existing.namespace));
@@ -207,21 +219,29 @@ async fn one(
 }
 
 /// The namespace, the Promotion, and each object after its policy.
-fn listed(plan: &Plan, promotion: &Value, there: bool) -> Vec<Planned> {
-    let planned = |resource, object: &Value, there| Planned {
+fn listed(plan: &Plan, promotion: &Value, verb: Verb) -> Vec<Planned> {
+    let planned = |resource, object: &Value, verb| Planned {
         check: Check::Untold,
         object: object.clone(),
         resource,
-        there,
+        verb,
     };
     let namespace = plan.namespace.iter();
     let mut objects: Vec<_> = namespace
-        .map(|namespace| planned(Resource::NAMESPACE, namespace, false))
+        .map(|namespace| planned(Resource::NAMESPACE, namespace, Verb::Create))
         .collect();
-    objects.push(planned(Resource::PROMOTION, promotion, there));
+    objects.push(planned(Resource::PROMOTION, promotion, verb));
     for object in &plan.objects {
-        objects.push(planned(Resource::PROPAGATION_POLICY, &object.policy, false));
-        objects.push(planned(object.key.kind.into(), &object.template, false));
+        objects.push(planned(
+            Resource::PROPAGATION_POLICY,
+            &object.policy,
+            Verb::Create,
+        ));
+        objects.push(planned(
+            object.key.kind.into(),
+            &object.template,
+            Verb::Create,
+        ));
     }
     objects
 }
@@ -237,19 +257,23 @@ async fn check(connection: &Connection, planned: &Planned, has_namespace: bool) 
         object, resource, ..
     } = planned;
     let control_plane = &connection.control_plane;
-    let answer = if planned.there {
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        control_plane
-            .replace(*resource, namespace, name, object, Write::DryRun)
-            .await
-    } else {
-        control_plane
-            .create(*resource, namespace, object, Write::DryRun)
-            .await
+    let answer = match planned.verb {
+        Verb::Change => {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            control_plane
+                .replace(*resource, namespace, name, object, Write::DryRun)
+                .await
+        }
+        Verb::Create => {
+            control_plane
+                .create(*resource, namespace, object, Write::DryRun)
+                .await
+        }
+        Verb::Keep => return Check::Exists,
     };
     match answer {
         Ok(_) => Check::Accepted,
-        Err(error) if error.is_conflict() && !planned.there => Check::Exists,
+        Err(error) if error.is_conflict() && planned.verb == Verb::Create => Check::Exists,
         Err(error) => Check::Rejected(error.to_string()),
     }
 }

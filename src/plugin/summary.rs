@@ -5,7 +5,7 @@ use promoter_domain::plan::Plan;
 use serde_json::Value;
 
 use crate::{
-    preview::{Check, Planned, Preview},
+    preview::{Check, Planned, Preview, Verb},
     table::{row, table},
 };
 
@@ -39,10 +39,10 @@ pub(crate) fn rejections(name: &str, preview: &Preview) -> Vec<String> {
 }
 
 fn written(planned: &Planned) -> Vec<String> {
-    let verb = match (&planned.check, planned.there) {
-        (_, true) => "change",
-        (Check::Exists, _) => "use",
-        _ => "create",
+    let verb = match (planned.verb, &planned.check) {
+        (Verb::Change, _) => "change",
+        (Verb::Keep, _) | (Verb::Create, Check::Exists) => "keep",
+        (Verb::Create, _) => "create",
     };
     let note = match &planned.check {
         Check::Accepted => "accepted by the control plane's dry run",
@@ -90,14 +90,17 @@ fn running(before: &Snapshot) -> String {
 }
 
 fn checked(objects: &[Planned]) -> String {
-    let accepted = objects
-        .iter()
-        .filter(|planned| planned.check == Check::Accepted)
-        .count();
+    let count = |check: &Check| {
+        objects
+            .iter()
+            .filter(|planned| planned.check == *check)
+            .count()
+    };
     format!(
-        "{accepted} of {} objects were checked and accepted; what Karmada's write would change in \
-         the member only the hub can tell: --observe",
-        objects.len()
+        "{} of {} objects were checked and accepted; what Karmada's write would change in the \
+         member only the hub can tell: --observe",
+        count(&Check::Accepted),
+        objects.len() - count(&Check::Exists)
     )
 }
 
@@ -124,7 +127,7 @@ mod tests {
                 check,
                 object: json!({"kind": "Promotion", "metadata": {"name": "web"}}),
                 resource: Resource::PROMOTION,
-                there: false,
+                verb: Verb::Create,
             }],
             plan: Box::new(Plan {
                 before: Snapshot {

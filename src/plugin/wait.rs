@@ -220,6 +220,9 @@ fn summary(promotion: &Promotion) -> String {
 
 /// What a person may not expect of the dependencies that were wanted.
 fn warnings(promotion: &Promotion) -> Vec<String> {
+    if promotion.spec.desired_state == DesiredState::Released {
+        return Vec::new();
+    }
     let wanted = &promotion.spec.dependencies;
     let dependencies = promotion.status.iter().flat_map(|it| &it.dependencies);
     dependencies
