@@ -1,2 +1,19 @@
-//! To be written.
-fn main() {}
+//! The promoter against real Karmada, end to end.
+//!
+//! `cargo xtask test` starts a fleet for the run; without one, the tests start their own:
+//! `cargo test --features e2e --test e2e NAME`. What the tests share is in [`support`]. Each test
+//! has a namespace of its own; one that breaks things, or that would disturb others, has a fleet
+//! of its own.
+//!
+//! - `PROMOTER_TEST_FLEET`: the name of the fleet to use, with a promoter in it;
+//! - `PROMOTER_TEST_FULL=1`: do all that is otherwise sampled;
+//! - `PROMOTER_TEST_SEED`: draw the same sample again.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod promote;
+mod support;

@@ -1,0 +1,31 @@
+//! What the tests are written with.
+//!
+//! - [`fleet`]: the run's shared fleet, and fleets of a test's own;
+//! - [`Scene`]: one test's namespace in the control plane and in every member, and what a user
+//!   does there: annotate, promote, release;
+//! - [`Cluster`] and [`Kind`]: objects of one API server, as JSON;
+//! - [`Workload`]: a Deployment with all that it needs, running in a member;
+//! - [`Before`]: the proof that a workload's pods were left alone;
+//! - [`marks`]: the proof that no trace of Karmada is left;
+//! - [`Recording`]: everything that ever happened to the objects of a kind;
+//! - [`sample`]: how much of what could be tested is tested.
+#![allow(dead_code, reason = "not every filter of the tests uses everything")]
+
+mod before;
+mod cluster;
+pub(crate) mod fleet;
+mod kind;
+pub(crate) mod marks;
+mod recording;
+pub(crate) mod sample;
+mod scene;
+mod wait;
+mod workload;
+
+pub(crate) use before::Before;
+pub(crate) use cluster::Cluster;
+pub(crate) use kind::Kind;
+pub(crate) use recording::Recording;
+pub(crate) use scene::Scene;
+pub(crate) use wait::{LIMIT, eventually};
+pub(crate) use workload::Workload;

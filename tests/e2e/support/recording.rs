@@ -1,0 +1,81 @@
+//! Everything that ever happened to the objects of a kind.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+use futures::StreamExt as _;
+use kube::{
+    api::{DynamicObject, WatchEvent, WatchParams},
+    core::Request,
+};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use super::{Cluster, Kind};
+
+/// A watch that was opened before what it is to see, and that misses nothing.
+pub(crate) struct Recording {
+    seen: Arc<Mutex<Seen>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    failure: Option<String>,
+    objects: Vec<Value>,
+}
+
+impl Recording {
+    /// Records every state of every object of a kind from now on, in all namespaces.
+    pub(crate) async fn start(cluster: &Cluster, kind: &Kind) -> Result<Self> {
+        let client = cluster.client().clone();
+        let path = kind.path();
+        let now: Value = client
+            .request(Request::new(&path).list(&kube::api::ListParams::default())?)
+            .await?;
+        let version = now["metadata"]["resourceVersion"].as_str();
+        let version = version.context("a list has a version")?;
+        let request = Request::new(&path).watch(&WatchParams::default(), version)?;
+        let events = client.request_events::<DynamicObject>(request).await?;
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let kept = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            let mut events = std::pin::pin!(events);
+            let failure = loop {
+                match events.next().await {
+                    Some(Ok(
+                        WatchEvent::Added(object)
+                        | WatchEvent::Modified(object)
+                        | WatchEvent::Deleted(object),
+                    )) => {
+                        let object = serde_json::to_value(object).expect("an object is JSON");
+                        let mut seen = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                        seen.objects.push(object);
+                    }
+                    Some(Ok(WatchEvent::Bookmark(_))) => {}
+                    Some(Ok(WatchEvent::Error(status))) => break format!("{status:?}"),
+                    Some(Err(error)) => break error.to_string(),
+                    None => break "the watch has ended".to_owned(),
+                }
+            };
+            let mut seen = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.failure = Some(failure);
+        });
+        Ok(Self { seen, task })
+    }
+
+    /// Every state that was seen so far, oldest first. Fails if anything may have been missed.
+    pub(crate) fn objects(&self) -> Result<Vec<Value>> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = &seen.failure {
+            bail!("the recording is not complete: {failure}");
+        }
+        Ok(seen.objects.clone())
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,245 @@
+//! One test's place in a fleet, and what a user does there.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use promoter_api::promotion::Phase;
+use promoter_fleet::Fleet;
+use serde_json::{Value, json};
+
+use super::{Cluster, Kind, LIMIT, eventually, fleet};
+
+/// A namespace that no other test uses, in the control plane and in every member.
+///
+/// Nothing is created beforehand: a member gets the namespace with the first workload, the control
+/// plane from whoever needs it there.
+pub(crate) struct Scene {
+    pub(crate) fleet: Arc<Fleet>,
+    /// The control plane, seen from the namespace.
+    pub(crate) karmada: Cluster,
+    members: Vec<Cluster>,
+    pub(crate) namespace: String,
+}
+
+impl Scene {
+    /// A place on the shared fleet. The name is the test's, in short.
+    pub(crate) async fn new(name: &str) -> Result<Self> {
+        Self::on(fleet::shared(), name).await
+    }
+
+    /// A place on a fleet.
+    pub(crate) async fn on(fleet: Arc<Fleet>, name: &str) -> Result<Self> {
+        let namespace = unique(name);
+        let karmada = Cluster::connect(fleet.kubeconfig(), "karmada", &namespace).await?;
+        let mut members = Vec::new();
+        for member in fleet.members() {
+            let kubeconfig = fleet.member_kubeconfig(member);
+            members.push(Cluster::connect(&kubeconfig, member, &namespace).await?);
+        }
+        println!("namespace {namespace} of fleet {}", fleet.name());
+        Ok(Self {
+            fleet,
+            karmada,
+            members,
+            namespace,
+        })
+    }
+
+    /// A member, seen from the namespace.
+    pub(crate) fn member(&self, name: &str) -> &Cluster {
+        let found = self.members.iter().find(|member| member.name() == name);
+        found.expect("the fleet has the member")
+    }
+
+    /// Looks again and again until `look` succeeds, 90 seconds at most. The error says what was
+    /// seen last, what the Promotions say, and what the promoter has logged.
+    pub(crate) async fn eventually<T>(
+        &self,
+        what: &str,
+        look: impl AsyncFn() -> Result<T>,
+    ) -> Result<T> {
+        match eventually(what, LIMIT, look).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(error.context(self.told().await)),
+        }
+    }
+
+    /// What is known about this place, for whoever must find out why a test failed.
+    pub(crate) async fn told(&self) -> String {
+        let promotions = match self.karmada.list(&Kind::promotion()).await {
+            Ok(mut promotions) => {
+                for promotion in &mut promotions {
+                    promotion["metadata"]["managedFields"].take();
+                }
+                let shown = promotions.iter().map(serde_saphyr::to_string);
+                let shown: Result<Vec<_>, _> = shown.collect();
+                shown.unwrap_or_default().join("---\n")
+            }
+            Err(error) => format!("{error:#}"),
+        };
+        format!(
+            "in namespace {}\n--- Promotions:\n{promotions}\n--- the promoter's log:\n{}\n---",
+            self.namespace,
+            fleet::promoter_log(&self.fleet, &self.namespace)
+        )
+    }
+
+    /// Creates the namespace in a member, as its administrator would.
+    pub(crate) async fn namespace_in(&self, member: &str) -> Result<()> {
+        let namespace = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": self.namespace, "labels": {"team": "shop"}},
+        });
+        self.member(member).ensure(&namespace).await?;
+        Ok(())
+    }
+
+    /// Creates the namespace in the control plane, so that Karmada does not spread it.
+    pub(crate) async fn namespace_in_karmada(&self) -> Result<()> {
+        let labels = json!({"team": "shop", "namespace.karmada.io/skip-auto-propagation": "true"});
+        let namespace = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": self.namespace, "labels": labels},
+        });
+        self.karmada.ensure(&namespace).await?;
+        Ok(())
+    }
+
+    /// Sets the opt-in annotation of a member's Deployment.
+    pub(crate) async fn annotate(&self, member: &str, name: &str, enabled: &str) -> Result<()> {
+        let patch = json!({"metadata": {"annotations": {"promote.karmada.io/enabled": enabled}}});
+        let member = self.member(member);
+        member.patch(&Kind::deployment(), name, &patch).await?;
+        Ok(())
+    }
+
+    /// Creates the Promotion of a member's Deployment, and the namespace before it.
+    pub(crate) async fn promote(&self, name: &str, member: &str) -> Result<()> {
+        self.promote_with(name, member, json!({})).await
+    }
+
+    /// The same, with more in its spec.
+    pub(crate) async fn promote_with(&self, name: &str, member: &str, more: Value) -> Result<()> {
+        self.namespace_in_karmada().await?;
+        let mut spec = json!({"clusters": [member], "workload": {"name": name}});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            spec[key] = value.clone();
+        }
+        let promotion = json!({
+            "apiVersion": "promote.karmada.io/v1alpha1",
+            "kind": "Promotion",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        self.karmada.create(&promotion).await?;
+        Ok(())
+    }
+
+    /// Creates a Promotion and waits until it is promoted.
+    pub(crate) async fn promoted(&self, name: &str, member: &str) -> Result<Value> {
+        self.promote(name, member).await?;
+        self.until_phase(name, Phase::Promoted).await
+    }
+
+    /// Asks for the release of a promoted workload.
+    pub(crate) async fn release(&self, name: &str) -> Result<()> {
+        let patch = json!({"spec": {"desiredState": "Released"}});
+        self.karmada.patch(&Kind::promotion(), name, &patch).await?;
+        Ok(())
+    }
+
+    /// Asks for the release and waits for it.
+    pub(crate) async fn released(&self, name: &str) -> Result<Value> {
+        self.release(name).await?;
+        self.until_phase(name, Phase::Released).await
+    }
+
+    /// Waits until a Promotion is in a phase that is about what its spec says now, and returns it.
+    pub(crate) async fn until_phase(&self, name: &str, phase: Phase) -> Result<Value> {
+        let what = format!("Promotion {name} is {phase}");
+        self.eventually(&what, async || {
+            let promotion = self.karmada.get(&Kind::promotion(), name).await?;
+            let status = &promotion["status"];
+            ensure!(
+                status["phase"] == phase.to_string()
+                    && status["observedGeneration"] == promotion["metadata"]["generation"],
+                "it is {}, because {} ({})",
+                status["phase"],
+                status["reason"],
+                status["message"]
+            );
+            Ok(promotion)
+        })
+        .await
+    }
+
+    /// Edits the clusters that a promoted workload is placed in.
+    pub(crate) async fn place(&self, name: &str, clusters: &[&str]) -> Result<()> {
+        let patch = json!({"spec": {"placement": {"clusterAffinity": {"clusterNames": clusters}}}});
+        let policy = format!("deployment.{name}");
+        self.karmada
+            .patch(&Kind::propagation_policy(), &policy, &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) async fn until_gone(
+        &self,
+        cluster: &Cluster,
+        kind: &Kind,
+        name: &str,
+    ) -> Result<()> {
+        let what = format!("{} {name} is gone from {}", kind.name(), cluster.name());
+        self.eventually(&what, async || {
+            let found = cluster.find(kind, name).await?;
+            ensure!(found.is_none(), "it is there");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Fails if a member has anything of this namespace.
+    pub(crate) async fn assert_absent(&self, member: &str) -> Result<()> {
+        let found = self
+            .member(member)
+            .find(&Kind::namespace(), &self.namespace)
+            .await?;
+        ensure!(found.is_none(), "{member} has namespace {}", self.namespace);
+        Ok(())
+    }
+
+    /// Fails if any other member than this one has anything of this namespace.
+    pub(crate) async fn assert_absent_elsewhere(&self, member: &str) -> Result<()> {
+        for other in self.fleet.members().iter().filter(|other| *other != member) {
+            self.assert_absent(other).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs kubectl against `karmada` or a member, in this namespace.
+    pub(crate) async fn kubectl(&self, cluster: &str, arguments: &[&str]) -> Result<String> {
+        let mut all = vec!["--namespace", &self.namespace];
+        all.extend(arguments);
+        fleet::run(&self.fleet, cluster, "kubectl", &all)
+            .await
+            .with_context(|| format!("in {cluster}"))
+    }
+}
+
+/// A name that no test of this or of another run has used on the fleet.
+fn unique(name: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_millis() % 100_000_000);
+    format!("{name}-{now:x}{count:x}")
+}
