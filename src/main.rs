@@ -16,12 +16,16 @@ struct Arguments {
     log_format: LogFormat,
 
     /// What is logged: a level, or levels for parts, as in `info,promoter_engine=debug`.
-    #[arg(long, env = "PROMOTER_LOG", default_value = "info", global = true)]
+    #[arg(long, env = "PROMOTER_LOG", default_value = DEFAULT_LOG, global = true)]
     log_level: String,
 
     #[command(subcommand)]
     role: Role,
 }
+
+/// The client's own log repeats as errors what is an answer here, such as that an object is not
+/// there.
+const DEFAULT_LOG: &str = "info,kube_client=off";
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum LogFormat {

@@ -82,7 +82,7 @@ impl Door {
                 .map_err(of_control_plane)?;
             let record = promotion.as_ref().map(Record::read);
             let federated = record.is_none()
-                && existing::work_behind(&self.control_plane, &live)
+                && existing::work_behind(&self.control_plane, &member.name, &live)
                     .await
                     .map_err(of_control_plane)?
                     .is_some();

@@ -103,8 +103,12 @@ pub struct WorkState {
     pub cluster: String,
     /// The manifest is that of the template as it is now.
     pub current: bool,
+    /// It is on its way out.
+    pub deleting: bool,
     /// Karmada has said that it dispatches nothing of it.
     pub dispatching_stopped: bool,
+    /// The live object in the member bears the mark of some Karmada.
+    pub managed: bool,
     /// What Karmada said when the member did not take it.
     pub message: Option<String>,
     /// The object stays in the member when this is deleted.
@@ -205,10 +209,14 @@ impl WorkState {
         let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
         let applied = condition("Applied");
         let marks_of_live = live.map(|live| &live["metadata"]);
-        let taken_over = marks_of_live.is_some_and(|metadata| {
-            metadata["labels"][marks::MANAGED] == "true"
-                && metadata["annotations"][marks::WORK_NAME] == name
-        });
+        let managed =
+            marks_of_live.is_some_and(|metadata| metadata["labels"][marks::MANAGED] == "true");
+        let work_of_live = marks_of_live.map(|metadata| &metadata["annotations"]);
+        let taken_over = managed
+            && work_of_live.is_some_and(|annotations| {
+                annotations[marks::WORK_NAME] == name
+                    && annotations[marks::WORK_NAMESPACE] == work["metadata"]["namespace"]
+            });
         Some(Self {
             applied: applied.and_then(|condition| match condition.status.as_str() {
                 "True" => Some(true),
@@ -217,6 +225,8 @@ impl WorkState {
             }),
             cluster: cluster.to_owned(),
             current: is_current(manifest, template),
+            deleting: work["metadata"]["deletionTimestamp"].is_string(),
+            managed,
             dispatching_stopped: condition("Dispatching")
                 .is_some_and(|condition| condition.status == "False"),
             message: applied

@@ -148,6 +148,17 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
                 differences.extend(found);
                 (DependencyAction::Conflict, Some(message))
             }
+            Found::Elsewhere(policy) => {
+                return Outcome::Refused(Refusal::new(
+                    Reason::DependencyConflict,
+                    format!(
+                        "{key} of namespace {} is federated from another cluster, by \
+                         PropagationPolicy {policy}; in this version {} must be promoted from \
+                         that cluster, or without it (spec.dependencies)",
+                        request.namespace, request.workload
+                    ),
+                ));
+            }
             Found::Create(object) => {
                 let follows = !dependency.reference.followed_by_karmada();
                 created.push(planned(request, key, object, follows));
@@ -255,6 +266,7 @@ pub fn namespace(name: &str, live: Option<&Value>) -> Value {
 enum Found<'a> {
     Conflict(Vec<Difference>),
     Create(&'a Value),
+    Elsewhere(String),
     Missing,
     Reuse,
     Skip(&'static str),
@@ -308,6 +320,13 @@ impl<'a> Found<'a> {
         {
             return Err(Busy);
         }
+        if let Some(policy) = &found.policy
+            && policy["metadata"]["labels"][marks::MANAGED_BY] == marks::FIELD_MANAGER
+            && found.template.is_some()
+            && !places(policy, request.cluster)
+        {
+            return Ok(Self::Elsewhere(key.policy_name()));
+        }
         match (&found.policy, &found.template) {
             (_, Some(template)) => {
                 let differences = template::content_differences(key, template, live);
@@ -341,6 +360,15 @@ fn in_hand(policy: &Value, promotion: &str) -> bool {
         .iter()
         .filter_map(|mark| policy["metadata"]["annotations"][mark].as_str())
         .any(|by| by != promotion)
+}
+
+/// Whether a policy of ours places what it claims in a cluster.
+fn places(policy: &Value, cluster: &str) -> bool {
+    policy["spec"]["placement"]["clusterAffinity"]["clusterNames"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|name| name == cluster)
 }
 
 fn planned(request: &Request<'_>, key: &ObjectKey, live: &Value, follows: bool) -> PlannedObject {

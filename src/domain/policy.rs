@@ -253,7 +253,7 @@ mod tests {
             assert_eq!(patch["spec"], expected, "{kind:?} {removal:?}");
             assert_eq!(
                 patch["metadata"],
-                json!({"annotations": {(STAGED_BY): null}})
+                json!({"annotations": {(RELEASED_BY): null, (STAGED_BY): null}})
             );
         }
     }

@@ -311,7 +311,6 @@ impl Record {
     pub(crate) fn follows(&self, key: &ObjectKey) -> bool {
         self.dependencies().any(|dependency| {
             dependency.through_service_account
-                && dependency.action == DependencyAction::Created
                 && ObjectKey::dependency(dependency.kind, &dependency.name) == *key
         })
     }

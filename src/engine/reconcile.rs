@@ -34,15 +34,22 @@ pub(crate) async fn reconcile(
         let Some(record) = read(context, namespace, name).await? else {
             return Ok(Flow::Rest);
         };
-        let observed = observe(context, &record).await?;
-        let action = step::step(&observed);
-        tracing::debug!(namespace, name, phase = %observed.phase, ?action, "next");
-        match act::act(context, &record, action).await? {
-            Flow::Again => {}
-            flow => return Ok(flow),
+        match once(context, &record).await {
+            Ok(Flow::Again) => {}
+            Ok(flow) => return Ok(flow),
+            Err(Error::Member(error)) => return act::unreachable(context, &record, &error).await,
+            Err(error) => return Err(error),
         }
     }
     Ok(Flow::After(Duration::from_secs(1)))
+}
+
+async fn once(context: &Context, record: &Record) -> Result<Flow, Error> {
+    let observed = observe(context, record).await?;
+    let action = step::step(&observed);
+    let (namespace, name) = (record.namespace(), record.name());
+    tracing::debug!(namespace, name, phase = %observed.phase, ?action, "next");
+    act::act(context, record, action).await
 }
 
 /// The Promotion from the API server: a cached one may be older than our own last write.

@@ -1,6 +1,6 @@
 //! What the control plane holds under the names that a promotion needs.
 
-use promoter_api::marks;
+use promoter_api::{karmada::execution_namespace, marks};
 use promoter_domain::{
     object::{ObjectKey, ObjectKind},
     plan::{Existing, ExistingObject, Live},
@@ -15,11 +15,12 @@ use crate::{
 /// Reads it, for a workload and what it refers to.
 pub async fn read(
     control_plane: &Objects,
+    cluster: &str,
     namespace: &str,
     workload: &ObjectKey,
     live: &Live,
 ) -> Result<Existing, Error> {
-    let work = work_behind(control_plane, &live.deployment).await?;
+    let work = work_behind(control_plane, cluster, &live.deployment).await?;
     if control_plane
         .get(Resource::NAMESPACE, None, namespace)
         .await?
@@ -68,10 +69,15 @@ pub async fn read(
     })
 }
 
-/// The Work of this control plane by which Karmada keeps a member's object, if there is one.
+/// The Work of this control plane by which Karmada keeps an object of a cluster, if there is one.
 ///
-/// The marks on the object only say where to look: they can be copied, the Work cannot.
-pub async fn work_behind(control_plane: &Objects, live: &Value) -> Result<Option<Value>, Error> {
+/// The marks on the object only say where to look: they can be copied, from another cluster too,
+/// the Work cannot.
+pub async fn work_behind(
+    control_plane: &Objects,
+    cluster: &str,
+    live: &Value,
+) -> Result<Option<Value>, Error> {
     let annotations = &live["metadata"]["annotations"];
     let (Some(namespace), Some(name)) = (
         annotations[marks::WORK_NAMESPACE].as_str(),
@@ -79,6 +85,9 @@ pub async fn work_behind(control_plane: &Objects, live: &Value) -> Result<Option
     ) else {
         return Ok(None);
     };
+    if namespace != execution_namespace(cluster) {
+        return Ok(None);
+    }
     let work = control_plane
         .get(Resource::WORK, Some(namespace), name)
         .await?;

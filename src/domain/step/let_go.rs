@@ -69,13 +69,7 @@ fn release_workload(workload: &[&ObjectState], dependencies: &[&ObjectState]) ->
         TemplateState::Deleting => {
             return Some(Action::Wait(format!("{} is being deleted", object.key)));
         }
-        TemplateState::Absent if object.works.is_empty() => return None,
-        TemplateState::Absent => {
-            return Some(Action::Wait(format!(
-                "Karmada has not let go of {} yet",
-                object.key
-            )));
-        }
+        TemplateState::Absent => return ended(workload),
         TemplateState::Captured | TemplateState::Foreign | TemplateState::Held => {
             return Some(Action::Wait(format!(
                 "{} is not claimed by PropagationPolicy {} any more; let that policy claim it \
@@ -84,21 +78,6 @@ fn release_workload(workload: &[&ObjectState], dependencies: &[&ObjectState]) ->
                 object.key.policy_name()
             )));
         }
-    }
-    let taken: Vec<_> = object.works.iter().filter(|work| work.taken_over).collect();
-    if taken.is_empty() {
-        return withdraw(workload).or_else(|| remove(workload));
-    }
-    if taken.len() < object.works.len() {
-        // Preserved without having been taken over, a Work could never be deleted.
-        let clusters: Vec<_> = taken.iter().map(|work| work.cluster.clone()).collect();
-        if object.bound.as_ref() == Some(&clusters) {
-            return Some(Action::Wait(format!(
-                "Karmada has not removed {} yet",
-                object.key
-            )));
-        }
-        return Some(Action::Narrow(object.key.clone(), clusters));
     }
     let all: Vec<_> = workload.iter().chain(dependencies).copied().collect();
     preserve(&all, |settings| settings.preserve)
@@ -117,10 +96,12 @@ fn release_dependencies(dependencies: &[&ObjectState]) -> Option<Action> {
             .any(|work| !object.needed_in.contains(&work.cluster))
     });
     if let Some(object) = orphan {
-        return Some(Action::Wait(format!(
-            "Karmada has not let go of copies of {} yet",
-            object.key
-        )));
+        return stuck(&kept).or_else(|| {
+            Some(Action::Wait(format!(
+                "Karmada has not let go of copies of {} yet",
+                object.key
+            )))
+        });
     }
     let unsettled = keys(kept, |object| {
         object
@@ -153,7 +134,7 @@ fn release_dependencies(dependencies: &[&ObjectState]) -> Option<Action> {
 /// Makes sure that Karmada neither writes nor preserves, before anything of it is deleted.
 fn withdraw(objects: &[&ObjectState]) -> Option<Action> {
     let dispatching = keys(objects.iter().copied(), |object| {
-        object.template != TemplateState::Absent
+        is_present(object)
             && object
                 .settings()
                 .is_some_and(|settings| settings.preserve || !settings.suspended)
@@ -201,29 +182,52 @@ fn preserve(
 
 /// Removes templates, waits for their Works, and then removes the policies.
 fn remove(objects: &[&ObjectState]) -> Option<Action> {
-    let present = |object: &ObjectState| match object.template {
-        TemplateState::Captured | TemplateState::Claimed(_) | TemplateState::Held => true,
-        TemplateState::Absent | TemplateState::Deleting | TemplateState::Foreign => false,
-    };
     // The workload first, so that nothing that it needs goes before it.
-    let mut templates = keys(objects.iter().copied(), present);
+    let mut templates = keys(objects.iter().copied(), is_present);
     templates.reverse();
     if !templates.is_empty() {
         return Some(Action::DeleteTemplates(templates));
     }
-    let waiting = objects
-        .iter()
-        .find(|object| object.template == TemplateState::Deleting || !object.works.is_empty());
-    if let Some(object) = waiting {
-        return Some(Action::Wait(format!(
-            "Karmada has not let go of {} yet",
-            object.key
-        )));
+    if let Some(action) = ended(objects) {
+        return Some(action);
     }
     let policies = keys(objects.iter().copied(), |object| {
         matches!(object.policy, PolicyState::Ours(_))
     });
     (!policies.is_empty()).then_some(Action::DeletePolicies(policies))
+}
+
+/// Waits until Karmada has let go of objects whose templates are gone.
+fn ended(objects: &[&ObjectState]) -> Option<Action> {
+    let waiting = objects
+        .iter()
+        .find(|object| object.template == TemplateState::Deleting || !object.works.is_empty())?;
+    stuck(objects).or_else(|| {
+        Some(Action::Wait(format!(
+            "Karmada has not let go of {} yet",
+            waiting.key
+        )))
+    })
+}
+
+/// Frees Works that Karmada would try to delete for ever: it is to preserve an object that it
+/// never took over, or that is not there any more.
+fn stuck(objects: &[&ObjectState]) -> Option<Action> {
+    objects.iter().find_map(|object| {
+        let work = object
+            .works
+            .iter()
+            .find(|work| work.deleting && work.preserve && !work.managed)?;
+        Some(Action::Free(object.key.clone(), work.cluster.clone()))
+    })
+}
+
+/// Whether there is a template of ours that could still be rendered.
+fn is_present(object: &ObjectState) -> bool {
+    match object.template {
+        TemplateState::Captured | TemplateState::Claimed(_) | TemplateState::Held => true,
+        TemplateState::Absent | TemplateState::Deleting | TemplateState::Foreign => false,
+    }
 }
 
 /// The objects that this Promotion is staging or committing.

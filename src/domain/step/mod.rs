@@ -90,6 +90,8 @@ pub enum Action {
     Enter(Phase, Option<Outcome>),
     /// Bring the namespace and the pull Secrets to the clusters that the workload is placed in.
     Follow(Vec<String>),
+    /// Let go of the Work of an object in a cluster in which there is nothing to preserve.
+    Free(ObjectKey, String),
     /// Forget the Promotion: nothing is left to be done for it.
     Forget,
     /// Lift the hold on these templates and claim them for their policies, in one write.
@@ -99,8 +101,6 @@ pub enum Action {
     LetGo(Vec<ObjectKey>),
     /// Mark the policies of these dependencies as about to go, so that nobody begins to need them.
     MarkReleased(Vec<ObjectKey>),
-    /// Narrow the placement of an object to the clusters in which Karmada has taken it over.
-    Narrow(ObjectKey, Vec<String>),
     /// Read the member and plan.
     Plan,
     /// Make these objects stay in the members when their Works go.
@@ -190,21 +190,21 @@ fn promoted(observed: &Observed) -> Action {
     if observed.intent.deleted {
         return Action::Forget;
     }
+    // First, so that a release knows every cluster in which it has to leave no trace.
+    if let Some(bound) = observed
+        .workload()
+        .and_then(|workload| workload.bound.as_ref())
+        && bound.iter().cloned().collect::<BTreeSet<_>>() != observed.placed
+    {
+        return Action::Follow(bound.clone());
+    }
     if observed.intent.desired == DesiredState::Released {
         return Action::Enter(Phase::Releasing, None);
     }
-    let Some(workload) = observed.workload() else {
-        return Action::Rest;
-    };
     if observed.intent.renewed {
         return Action::Enter(Phase::Settling, None);
     }
-    match &workload.bound {
-        Some(bound) if bound.iter().cloned().collect::<BTreeSet<_>>() != observed.placed => {
-            Action::Follow(bound.clone())
-        }
-        _ => Action::Rest,
-    }
+    Action::Rest
 }
 
 impl Observed {

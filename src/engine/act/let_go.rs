@@ -12,7 +12,7 @@ use promoter_kubernetes::resource::Resource;
 use serde_json::json;
 
 use super::{patch_policies, rehearse, write};
-use crate::{Context, Error, reconcile::Flow, record::Record};
+use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
 
 /// How soon a release is tried again that would change something in a member.
 const AFTER_DIFFERENCE: Duration = Duration::from_secs(5);
@@ -59,20 +59,28 @@ pub(super) async fn mark_released(
     .await
 }
 
-pub(super) async fn narrow(
+/// Lets Karmada delete a Work that it was to preserve the object of, where it has no such object.
+///
+/// Without the preservation it deletes only what it has marked as its own, and there is nothing
+/// of that here (Karmada's `pkg/controllers/execution/execution_controller.go`, `handleWorkDelete`).
+pub(super) async fn free(
     context: &Context,
     record: &Record,
     key: &ObjectKey,
-    clusters: &[String],
+    cluster: &str,
 ) -> Result<Flow, Error> {
-    patch_policies(context, record, std::slice::from_ref(key), |_| {
-        json!({"spec": {"placement": {
-            "clusterAffinities": null,
-            "clusterAffinity": {"clusterNames": clusters},
-            "spreadConstraints": null,
-        }}})
-    })
-    .await
+    let name = work_name(key.kind.as_str(), &key.name, record.namespace());
+    let execution = execution_namespace(cluster);
+    let patch = json!({"spec": {"preserveResourcesOnDeletion": false}});
+    let merged = context
+        .control_plane
+        .merge(Resource::WORK, Some(&execution), &name, &patch)
+        .await;
+    match merged {
+        Ok(_) => Ok(Flow::Again),
+        Err(error) if error.is_not_found() => Ok(Flow::Again),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Deletes templates whose objects stay in the members, once it is certain that Karmada's last
@@ -90,6 +98,16 @@ pub(super) async fn let_go(
                 continue;
             };
             let member = context.members.get(&cluster).await?;
+            // What Karmada has not taken over it does not write to either.
+            let live = live(&member, namespace, key).await?;
+            let taken_over = live.is_some_and(|live| {
+                let annotations = &live["metadata"]["annotations"];
+                live["metadata"]["labels"][marks::MANAGED] == "true"
+                    && annotations[marks::WORK_NAMESPACE] == execution_namespace(&cluster)
+            });
+            if !taken_over {
+                continue;
+            }
             let problem = match rehearse::rehearse_one(&member, namespace, key, &manifest).await? {
                 Ok(rehearsed) => rehearsed.differences.first().map(|difference| {
                     format!(

@@ -43,11 +43,11 @@ pub(crate) async fn act(context: &Context, record: &Record, action: Action) -> R
         Action::EndRetention => commit::end_retention(context, record).await,
         Action::Enter(phase, outcome) => enter(context, record, phase, outcome).await,
         Action::Follow(clusters) => follow::follow(context, record, &clusters).await,
+        Action::Free(key, cluster) => let_go::free(context, record, &key, &cluster).await,
         Action::Forget => forget(context, record).await,
         Action::LetGo(keys) => let_go::let_go(context, record, &keys).await,
         Action::LiftHolds(keys) => stage::lift_holds(context, record, &keys).await,
         Action::MarkReleased(keys) => let_go::mark_released(context, record, &keys).await,
-        Action::Narrow(key, clusters) => let_go::narrow(context, record, &key, &clusters).await,
         Action::Plan => plan::plan(context, record).await,
         Action::Preserve(keys) => let_go::preserve(context, record, &keys).await,
         Action::Rehearse => rehearse::rehearse(context, record).await,
@@ -121,6 +121,18 @@ async fn wait(context: &Context, record: &Record, message: String) -> Result<Flo
         write(context, record, &status).await?;
     }
     Ok(Flow::After(LOOK_AGAIN))
+}
+
+/// Waits for a member that cannot be reached, and lets people see that.
+pub(crate) async fn unreachable(
+    context: &Context,
+    record: &Record,
+    error: &members::Error,
+) -> Result<Flow, Error> {
+    const AWAY: Duration = Duration::from_secs(5);
+
+    wait(context, record, error.to_string()).await?;
+    Ok(Flow::After(AWAY))
 }
 
 /// Takes the finalizer off: nothing is left to be done for the Promotion.

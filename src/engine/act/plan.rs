@@ -58,7 +58,7 @@ pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Err
         )
         .await;
     };
-    let existing = existing::read(&context.control_plane, namespace, &key, &live).await?;
+    let existing = existing::read(&context.control_plane, cluster, namespace, &key, &live).await?;
     let request = Request {
         cluster,
         namespace,
