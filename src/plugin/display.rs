@@ -1,11 +1,12 @@
 //! What a person sees while waiting: a line that changes on a terminal, and plain lines elsewhere.
 
 use std::{
+    fmt,
     io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::duration;
 
@@ -61,8 +62,8 @@ impl Display {
     pub(crate) fn track(&self, workload: String) -> Track<'_> {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::no_length());
-            bar.set_style(style("{spinner} {prefix}  {wide_msg}"));
-            bar.set_prefix(format!("{workload:<width$}", width = self.width));
+            bar.set_style(style("{spinner} {prefix} {took:>6}  {wide_msg}"));
+            bar.set_prefix(self.prefix(&workload, ""));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
@@ -71,6 +72,19 @@ impl Display {
             display: self,
             workload,
         }
+    }
+
+    /// `shop/web  Staging`.
+    fn prefix(&self, workload: &str, phase: &str) -> String {
+        format!("{workload:<width$}  {phase:<12}", width = self.width)
+    }
+
+    /// `shop/web  Staging       0.4s  what it is about`.
+    fn line(&self, workload: &str, phase: &str, detail: &str) -> String {
+        let prefix = self.prefix(workload, phase);
+        let elapsed = duration::elapsed(self.began.elapsed());
+        let line = format!("{prefix} {elapsed:>6}  {}", on_one_line(detail));
+        line.trim_end().to_owned()
     }
 
     /// Says something that went wrong, or may surprise.
@@ -85,22 +99,23 @@ impl Display {
 impl Track<'_> {
     /// Shows that a phase began.
     pub(crate) fn phase(&self, phase: &str, detail: &str) {
-        let line = line(phase, self.display.began.elapsed(), detail);
         match &self.bar {
-            Some(bar) => bar.set_message(line),
-            None => self.plain(&line),
+            Some(bar) => {
+                bar.set_prefix(self.display.prefix(&self.workload, phase));
+                bar.set_message(on_one_line(detail));
+            }
+            None => self.plain(phase, detail),
         }
     }
 
     /// Shows what it came to. The line stays.
     pub(crate) fn end(&self, phase: &str, detail: &str) {
-        let line = line(phase, self.display.began.elapsed(), detail);
         match &self.bar {
             Some(bar) => {
-                bar.set_style(style("  {prefix}  {wide_msg}"));
-                bar.finish_with_message(line);
+                bar.set_style(style("  {wide_msg}"));
+                bar.finish_with_message(self.display.line(&self.workload, phase, detail));
             }
-            None => self.plain(&line),
+            None => self.plain(phase, detail),
         }
     }
 
@@ -117,20 +132,27 @@ impl Track<'_> {
             .warn(&format!("warning: {}: {text}\n", self.workload));
     }
 
-    fn plain(&self, line: &str) {
-        let Display { stream, width, .. } = self.display;
-        write(*stream, &format!("{:<width$}  {line}\n", self.workload));
+    fn plain(&self, phase: &str, detail: &str) {
+        let line = self.display.line(&self.workload, phase, detail);
+        write(self.display.stream, &format!("{line}\n"));
     }
 }
 
-/// `Staging       0.4s  what it is about`.
-fn line(phase: &str, elapsed: Duration, detail: &str) -> String {
-    let line = format!("{phase:<12} {:>6}  {detail}", duration::elapsed(elapsed));
-    line.trim_end().replace(char::is_control, " ")
+fn on_one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
+/// A bar's style. `{took}` is the time since the bar was added, which goes on by itself.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    style.with_key(
+        "took",
+        |state: &ProgressState, text: &mut dyn fmt::Write| {
+            // There is nobody to tell that a line could not be drawn.
+            let _ = text.write_str(&duration::elapsed(state.elapsed()));
+        },
+    )
 }
 
 /// Writes to the standard output.
@@ -157,13 +179,14 @@ mod tests {
 
     #[test]
     fn lines_are_aligned_and_stay_lines() {
+        let display = Display::new(["shop/web", "shop/checkout"], Stream::Output);
         assert_eq!(
-            line("Staging", Duration::from_millis(450), ""),
-            "Staging        0.4s"
+            display.line("shop/web", "Staging", ""),
+            "shop/web       Staging        0.0s"
         );
         assert_eq!(
-            line("Waiting", Duration::from_secs(2), "a\nb"),
-            "Waiting        2.0s  a b"
+            display.line("shop/checkout", "Waiting", "a\nb"),
+            "shop/checkout  Waiting        0.0s  a b"
         );
     }
 }

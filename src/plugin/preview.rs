@@ -185,7 +185,8 @@ async fn one(
             format!("cluster {cluster} has no {target} in namespace {namespace}"),
         ));
     };
-    let existing = existing::read(&connection.control_plane, namespace, target, &live).await?;
+    let existing =
+        existing::read(&connection.control_plane, cluster, namespace, target, &live).await?;
     let request = plan::Request {
         cluster,
         namespace,
