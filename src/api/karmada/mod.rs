@@ -59,11 +59,11 @@ pub fn execution_namespace(cluster: &str) -> String {
 
 /// The name of the `ResourceBinding` of a resource template.
 ///
-/// Source: Karmada's `pkg/util/names/names.go`, `GenerateBindingName`: colons, which role names
-/// may hold, become dots.
+/// Source: Karmada's `pkg/util/names/names.go`, `GenerateBindingName`: colons and capital
+/// letters, which role names may hold, become dots and small letters.
 #[must_use]
 pub fn binding_name(kind: &str, name: &str) -> String {
-    format!("{}-{}", name.replace(':', "."), kind.to_lowercase())
+    format!("{}-{kind}", name.replace(':', ".")).to_lowercase()
 }
 
 /// The name of the Work of a namespaced object.
