@@ -89,3 +89,45 @@ pub fn work_name(kind: &str, name: &str, namespace: &str) -> String {
         .collect();
     format!("{name}-{encoded}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The expected names are what Karmada v1.18.2's own `GenerateWorkName` returned.
+    #[test]
+    fn works_are_named_as_karmada_names_them() {
+        for (kind, name, namespace, expected) in [
+            ("Deployment", "web", "shop", "web-56d6c779bb"),
+            // Kind and namespace are in the hash alone.
+            ("Secret", "web", "shop", "web-7bbcc9997c"),
+            ("ServiceAccount", "web", "shop", "web-5df57c5bf5"),
+            ("ConfigMap", "settings", "shop", "settings-5bcb6f9b88"),
+            ("Deployment", "api", "default", "api-77b9dc7f49"),
+            ("Deployment", "a.b-c.0", "team-a", "a.b-c.0-7cd77bdc78"),
+            // A small hash is not filled up with zeros.
+            ("Deployment", "web-139987", "shop", "web-139987-c58b"),
+            ("Role", "System:Reader", "shop", "system.reader-6984f6f749"),
+        ] {
+            assert_eq!(work_name(kind, name, namespace), expected, "{kind} {name}");
+        }
+    }
+
+    /// The expected names are what Karmada v1.18.2's own `GenerateBindingName` returned.
+    #[test]
+    fn bindings_are_named_as_karmada_names_them() {
+        for (kind, name, expected) in [
+            ("Deployment", "web", "web-deployment"),
+            ("ServiceAccount", "web", "web-serviceaccount"),
+            ("Deployment", "a.b-c.0", "a.b-c.0-deployment"),
+            ("Role", "System:Reader", "system.reader-role"),
+        ] {
+            assert_eq!(binding_name(kind, name), expected, "{kind} {name}");
+        }
+    }
+
+    #[test]
+    fn a_clusters_works_are_in_its_execution_namespace() {
+        assert_eq!(execution_namespace("member1"), "karmada-es-member1");
+    }
+}
