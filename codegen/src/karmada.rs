@@ -14,9 +14,21 @@ use crate::Generated;
 
 /// The definition below `_crds/bases`, the version that is used, and the module it becomes.
 const DEFINITIONS: [(&str, &str, &str); 4] = [
-    ("policy/policy.karmada.io_overridepolicies.yaml", "v1alpha1", "override_policy"),
-    ("policy/policy.karmada.io_propagationpolicies.yaml", "v1alpha1", "propagation_policy"),
-    ("work/work.karmada.io_resourcebindings.yaml", "v1alpha2", "resource_binding"),
+    (
+        "policy/policy.karmada.io_overridepolicies.yaml",
+        "v1alpha1",
+        "override_policy",
+    ),
+    (
+        "policy/policy.karmada.io_propagationpolicies.yaml",
+        "v1alpha1",
+        "propagation_policy",
+    ),
+    (
+        "work/work.karmada.io_resourcebindings.yaml",
+        "v1alpha2",
+        "resource_binding",
+    ),
     ("work/work.karmada.io_works.yaml", "v1alpha1", "work"),
 ];
 
@@ -80,7 +92,12 @@ fn module_folder(root: &Path) -> Result<PathBuf> {
 /// The source as rustfmt prints it, so that the formatter's check holds for generated files too.
 fn formatted(source: &str) -> Result<String> {
     let mut child = Command::new("rustfmt")
-        .args(["--edition", "2024", "--config", "max_width=100,style_edition=2024"])
+        .args([
+            "--edition",
+            "2024",
+            "--config",
+            "max_width=100,style_edition=2024",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -91,6 +108,9 @@ fn formatted(source: &str) -> Result<String> {
         .context("rustfmt takes no input")?
         .write_all(source.as_bytes())?;
     let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "rustfmt refused the generated source");
+    ensure!(
+        output.status.success(),
+        "rustfmt refused the generated source"
+    );
     Ok(String::from_utf8(output.stdout)?)
 }

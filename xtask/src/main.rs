@@ -1,7 +1,11 @@
 //! The development kit's commands: `cargo xtask --help`.
 
+mod figures;
 mod fleet;
+mod generate;
+mod interrupt;
 mod say;
+mod test;
 mod workspace;
 
 use std::process::ExitCode;
@@ -24,12 +28,18 @@ enum Command {
     /// A real Karmada fleet on this machine
     #[command(subcommand)]
     Fleet(fleet::Command),
+    /// Write the generated files: the chart's definitions and Karmada's types
+    Generate(generate::Arguments),
+    /// Run every check and every test, the end-to-end tests on a fleet
+    Test(test::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Fleet(command) => fleet::run(command).await,
+        Command::Generate(arguments) => generate::run(arguments).await,
+        Command::Test(arguments) => test::run(arguments).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,12 @@
 //! `cargo xtask fleet …`: brings a fleet up that outlives the command, shows it, takes it down.
 
 mod environment;
-mod promoter;
+pub(crate) mod promoter;
 mod show;
+mod start;
 mod up;
+
+pub(crate) use start::{Started, logs, start};
 
 use clap::{Args, Subcommand};
 use promoter_fleet::{Fleet, Programs};

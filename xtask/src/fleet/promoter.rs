@@ -9,14 +9,21 @@ use tokio::process::Command;
 use crate::workspace;
 
 /// The name of its process.
-pub(super) const NAME: &str = "promoter";
+pub(crate) const NAME: &str = "promoter";
 
 /// One that cannot run says so at once.
 const TRIAL: Duration = Duration::from_secs(2);
 
 /// Builds the promoter and the kubectl plugin.
-pub(super) async fn build() -> anyhow::Result<()> {
-    workspace::cargo(&["build", "--package", "karmada-promoter"]).await
+pub(crate) async fn build() -> anyhow::Result<()> {
+    workspace::cargo(&[
+        "build",
+        "--package",
+        "karmada-promoter",
+        "--package",
+        "kubectl-promote",
+    ])
+    .await
 }
 
 /// Gives Karmada the promoter's types and starts the hub.

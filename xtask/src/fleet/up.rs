@@ -1,11 +1,9 @@
 //! `fleet up`.
 
-use std::time::Instant;
-
 use clap::Args;
-use promoter_fleet::{Fleet, FleetOptions, Programs, Speed};
+use promoter_fleet::{FleetOptions, Speed};
 
-use super::{Name, promoter};
+use super::{Name, Started, promoter, start};
 use crate::say::say;
 
 #[derive(Args)]
@@ -30,11 +28,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.promoter {
         promoter::build().await?;
     }
-    // Building is not starting: the time below is what it takes when everything is built.
-    Programs::prepare().await?;
     let name = arguments.name.name;
     eprintln!("starting fleet {name} with {} members", arguments.members);
-    let started = Instant::now();
     let options = FleetOptions::named(&name)
         .members(arguments.members)
         .audit(arguments.audit)
@@ -43,14 +38,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         } else {
             Speed::Fast
         });
-    let fleet = Fleet::start(options).await?;
-    let elapsed = started.elapsed().as_secs_f64();
-    if arguments.promoter {
-        promoter::start(&fleet).await?;
-    }
+    let Started { fleet, took } = start(options, arguments.promoter).await?;
     let log = fleet.log(promoter::NAME);
     fleet.detach()?;
-    say(format_args!("fleet {name} ready in {elapsed:.1} s"));
+    say(format_args!(
+        "fleet {name} ready in {:.1} s",
+        took.as_secs_f64()
+    ));
     if arguments.promoter {
         say(format_args!("promoter runs, its log is {}", log.display()));
     }

@@ -1,0 +1,134 @@
+//! One API server of a fleet, as far as measuring needs it.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use kube::{
+    Api, Client, Config,
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, PostParams, WatchEvent,
+        WatchParams,
+    },
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::Value;
+
+/// Far longer than any promotion takes: something is wrong then.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A kind of object: group, version, kind and plural.
+pub(super) type Kind = [&'static str; 4];
+
+pub(super) const CONFIG_MAP: Kind = ["", "v1", "ConfigMap", "configmaps"];
+pub(super) const DEPLOYMENT: Kind = ["apps", "v1", "Deployment", "deployments"];
+pub(super) const NAMESPACE: Kind = ["", "v1", "Namespace", "namespaces"];
+pub(super) const PROMOTION: Kind = ["promote.karmada.io", "v1alpha1", "Promotion", "promotions"];
+pub(super) const RESOURCE_BINDING: Kind = [
+    "work.karmada.io",
+    "v1alpha2",
+    "ResourceBinding",
+    "resourcebindings",
+];
+pub(super) const SECRET: Kind = ["", "v1", "Secret", "secrets"];
+
+pub(super) struct Server {
+    client: Client,
+}
+
+impl Server {
+    pub(super) async fn connect(kubeconfig: &Path) -> anyhow::Result<Self> {
+        let read = Kubeconfig::read_from(kubeconfig)
+            .with_context(|| format!("cannot read {}", kubeconfig.display()))?;
+        let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
+        Ok(Self {
+            client: Client::try_from(config)?,
+        })
+    }
+
+    pub(super) async fn create(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        object: Value,
+    ) -> anyhow::Result<()> {
+        let object: DynamicObject = serde_json::from_value(object)?;
+        self.api(kind, namespace)
+            .create(&PostParams::default(), &object)
+            .await
+            .with_context(|| format!("cannot create a {}", kind[2]))?;
+        Ok(())
+    }
+
+    pub(super) async fn delete(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> anyhow::Result<()> {
+        self.api(kind, namespace)
+            .delete(name, &DeleteParams::default())
+            .await
+            .with_context(|| format!("cannot delete {} {name}", kind[2]))?;
+        Ok(())
+    }
+
+    /// Opens a watch: it shows what is there, and what changes from now on.
+    pub(super) async fn watch(&self, kind: Kind, namespace: &str) -> anyhow::Result<Watch> {
+        let api = self.api(kind, Some(namespace));
+        let events = api
+            .watch(&WatchParams::default(), "0")
+            .await
+            .with_context(|| format!("cannot watch {}", kind[3]))?;
+        Ok(Watch(events.boxed()))
+    }
+
+    fn api(
+        &self,
+        [group, version, kind, plural]: Kind,
+        namespace: Option<&str>,
+    ) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk(group, version, kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+        let client = self.client.clone();
+        match namespace {
+            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+            None => Api::all_with(client, &resource),
+        }
+    }
+}
+
+/// A watch that is open.
+pub(super) struct Watch(BoxStream<'static, kube::Result<WatchEvent<DynamicObject>>>);
+
+impl Watch {
+    /// Returns at what moment an object was seen that is what is waited for.
+    pub(super) async fn until(
+        &mut self,
+        what: &str,
+        mut is_it: impl FnMut(&DynamicObject) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<Instant> {
+        let look = async {
+            while let Some(event) = self.0.try_next().await? {
+                match event {
+                    WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                        let seen = Instant::now();
+                        if is_it(&object)? {
+                            return Ok(seen);
+                        }
+                    }
+                    WatchEvent::Error(error) => bail!("the watch for {what} failed: {error:?}"),
+                    WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
+                }
+            }
+            bail!("the watch for {what} has ended")
+        };
+        match tokio::time::timeout(PATIENCE, look).await {
+            Ok(seen) => seen,
+            Err(_) => bail!("waited {} s in vain for {what}", PATIENCE.as_secs()),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `cargo xtask test`: every check and every test, cheapest first, with the time of each.
+
+mod parts;
+mod shared;
+mod tally;
+
+use clap::Args;
+
+use self::parts::Parts;
+use crate::{interrupt::unless_interrupted, say::say};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Run only the tests whose names contain this, and no other checks
+    filter: Option<String>,
+    /// Run every case where otherwise a random sample is run
+    #[arg(long)]
+    full: bool,
+    /// The seed of the random samples, to repeat a run
+    #[arg(long, env = "PROMOTER_TEST_SEED")]
+    seed: Option<u64>,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let mut parts = Parts::begin();
+    let done = unless_interrupted(Box::pin(everything(&arguments, &mut parts))).await;
+    say(parts.table(!arguments.full));
+    if done.is_ok()
+        && let Some(line) = parts.closing_line()
+    {
+        say(format_args!("\n{line}"));
+    }
+    done
+}
+
+async fn everything(arguments: &Arguments, parts: &mut Parts) -> anyhow::Result<()> {
+    let filter = arguments.filter.as_deref();
+    if filter.is_none() {
+        checks(parts).await?;
+    }
+    let mut words = vec!["test", "--workspace"];
+    words.extend(filter);
+    let unit = parts.tests("unit tests", &words, &[]).await?;
+    let end_to_end = shared::build(parts, filter).await?;
+    if end_to_end > 0 || filter.is_none() {
+        return shared::run(arguments, parts).await;
+    }
+    anyhow::ensure!(unit > 0, "no test has such a name");
+    Ok(())
+}
+
+/// What is no test.
+async fn checks(parts: &mut Parts) -> anyhow::Result<()> {
+    let formatting = ["fmt", "--all", "--check"];
+    parts.cargo("formatting", &formatting, &[]).await?;
+    let generated = ["run", "--quiet", "--package", "codegen", "--", "--check"];
+    parts.cargo("generated files", &generated, &[]).await?;
+    let lints = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--features=e2e",
+        "--",
+        "--deny=warnings",
+    ];
+    parts.cargo("lints", &lints, &[]).await?;
+    let strict = [("RUSTDOCFLAGS", "--deny=warnings".to_owned())];
+    let documentation = [
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    parts.cargo("documentation", &documentation, &strict).await
+}
