@@ -240,3 +240,80 @@ fn override_user(user: &mut AuthInfo, flags: &arguments::Connection) {
         user.impersonate_uid.clone_from(&flags.as_uid);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::Arguments;
+
+    const TWO: &str = "
+apiVersion: v1
+kind: Config
+current-context: karmada
+clusters:
+- {name: karmada, cluster: {server: 'https://karmada:5443', certificate-authority-data: QQ==}}
+- {name: member, cluster: {server: 'https://member:6443'}}
+contexts:
+- {name: karmada, context: {cluster: karmada, user: admin, namespace: shop}}
+- {name: member, context: {cluster: member, user: admin}}
+users:
+- {name: admin, user: {client-certificate-data: QQ==, client-key-data: QQ==}}
+- {name: guest, user: {token: abc}}
+";
+
+    fn chosen(kubeconfig: &str, flags: &str) -> anyhow::Result<(Cluster, AuthInfo, Context)> {
+        let words = ["kubectl-promote", "status"].into_iter();
+        let flags = Arguments::parse_from(words.chain(flags.split_whitespace())).connection;
+        let chosen = choose(Kubeconfig::from_yaml(kubeconfig)?, &flags)?;
+        let cluster = chosen.clusters[0].cluster.clone().unwrap();
+        let user = chosen.auth_infos[0].auth_info.clone().unwrap();
+        Ok((cluster, user, chosen.contexts[0].context.clone().unwrap()))
+    }
+
+    #[test]
+    fn the_current_context_counts_unless_another_is_named() {
+        let (cluster, user, context) = chosen(TWO, "").unwrap();
+        assert_eq!(cluster.server.as_deref(), Some("https://karmada:5443"));
+        assert_eq!(context.namespace.as_deref(), Some("shop"));
+        assert!(user.client_certificate_data.is_some());
+
+        let (cluster, user, context) = chosen(TWO, "--context member --user guest -n web").unwrap();
+        assert_eq!(cluster.server.as_deref(), Some("https://member:6443"));
+        assert_eq!(context.namespace.as_deref(), Some("web"));
+        assert!(user.token.is_some());
+
+        for flags in ["--context nope", "--user nope"] {
+            let error = chosen(TWO, flags).unwrap_err().to_string();
+            assert!(error.contains("\"nope\""), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_token_takes_the_place_of_every_other_credential() {
+        let (_, user, _) = chosen(TWO, "--token abc --as alice --as-group web").unwrap();
+        assert!(user.token.is_some());
+        assert!(user.client_certificate_data.is_none());
+        assert_eq!(user.impersonate.as_deref(), Some("alice"));
+        assert_eq!(user.impersonate_groups, Some(vec!["web".to_owned()]));
+    }
+
+    #[test]
+    fn a_server_needs_no_kubeconfig() {
+        let (cluster, ..) = chosen("", "-s https://x:1 --insecure-skip-tls-verify").unwrap();
+        assert_eq!(cluster.server.as_deref(), Some("https://x:1"));
+        assert_eq!(cluster.insecure_skip_tls_verify, Some(true));
+        let error = chosen("", "").unwrap_err().to_string();
+        assert!(error.contains("--kubeconfig"), "{error}");
+    }
+
+    #[test]
+    fn a_member_is_behind_the_control_plane() {
+        let path = "/apis/cluster.karmada.io/v1alpha1/clusters/member1/proxy";
+        for url in ["https://karmada:5443/", "https://rancher/k8s/karmada"] {
+            let expected = format!("{}{path}", url.trim_end_matches('/'));
+            assert_eq!(proxy_url(url, "member1"), expected);
+        }
+    }
+}

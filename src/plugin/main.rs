@@ -16,6 +16,7 @@ mod namespace;
 mod preview;
 mod promote;
 mod release;
+mod report;
 mod request;
 mod status;
 mod summary;

@@ -99,7 +99,11 @@ pub(crate) async fn run(
     let member = match member {
         Ok(member) => member,
         Err(failure) => {
-            complain(&failure.text(&format!("{} in {cluster}", connection.namespace)));
+            let names: Vec<_> = targets
+                .iter()
+                .map(|target| format!("{}/{}", connection.namespace, target.name))
+                .collect();
+            complain(&failure.text(&names.join(", ")));
             return Ok(failure.exit());
         }
     };

@@ -1,16 +1,22 @@
 //! The command line.
 
-use std::path::PathBuf;
+mod connection;
+mod words;
 
 use clap::{
-    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-    error::ErrorKind, parser::ValueSource,
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind,
+    parser::ValueSource,
 };
-use promoter_api::promotion::{DependencyKind, DesiredState, OnClusterRemoval};
+use promoter_api::promotion::{DependencyKind, DesiredState};
 
 use crate::{
     duration::{self, Limit},
     exit, target,
+};
+
+pub(crate) use self::{
+    connection::Connection,
+    words::{Dependency, Format, Removal, StatusFormat},
 };
 
 const EXAMPLES: &str = "\
@@ -161,124 +167,6 @@ pub(crate) struct Wait {
     pub(crate) timeout: Limit,
 }
 
-/// kubectl's own flags. `--cluster` is taken.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Connection to the Karmada control plane")]
-pub(crate) struct Connection {
-    /// The kubeconfig file
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-
-    /// The kubeconfig's context
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) context: Option<String>,
-
-    /// The kubeconfig's user
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) user: Option<String>,
-
-    /// The workloads' namespace [default: the context's]
-    #[arg(short, long, global = true, value_name = "NAME", value_parser = label)]
-    pub(crate) namespace: Option<String>,
-
-    /// The URL of the control plane's API server
-    #[arg(short, long, global = true, value_name = "URL")]
-    pub(crate) server: Option<String>,
-
-    /// A bearer token, instead of the kubeconfig's credentials
-    #[arg(long, global = true, value_name = "TOKEN")]
-    pub(crate) token: Option<String>,
-
-    /// The user to act as
-    #[arg(long = "as", global = true, value_name = "USER")]
-    pub(crate) as_user: Option<String>,
-
-    /// A group to act as; may be repeated
-    #[arg(long, global = true, value_name = "GROUP", requires = "as_user")]
-    pub(crate) as_group: Vec<String>,
-
-    /// The UID to act as
-    #[arg(long, global = true, value_name = "UID")]
-    pub(crate) as_uid: Option<String>,
-
-    /// The certificate authority's file
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) certificate_authority: Option<PathBuf>,
-
-    /// The client certificate's file
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) client_certificate: Option<PathBuf>,
-
-    /// The client key's file
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) client_key: Option<PathBuf>,
-
-    /// The name to check the server's certificate against
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) tls_server_name: Option<String>,
-
-    /// Do not check the server's certificate
-    #[arg(
-        long,
-        global = true,
-        value_name = "BOOLEAN",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        action = clap::ArgAction::Set,
-    )]
-    pub(crate) insecure_skip_tls_verify: Option<bool>,
-
-    /// How long to wait for the answer to one request; 0 waits for ever
-    #[arg(
-        long,
-        global = true,
-        value_name = "DURATION",
-        default_value = "0",
-        value_parser = duration::limit
-    )]
-    pub(crate) request_timeout: Limit,
-}
-
-/// A word of `--dependencies`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Dependency {
-    #[value(name = "ConfigMap", alias = "configmaps", alias = "cm")]
-    ConfigMap,
-    #[value(name = "Secret", alias = "secrets")]
-    Secret,
-    #[value(name = "ServiceAccount", alias = "serviceaccounts", alias = "sa")]
-    ServiceAccount,
-    #[value(name = "none")]
-    None,
-}
-
-/// A word of `--on-cluster-removal`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Removal {
-    /// It is deleted there
-    #[value(name = "Delete")]
-    Delete,
-    /// It goes on running there
-    #[value(name = "Preserve")]
-    Preserve,
-}
-
-/// A format for programs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Format {
-    Json,
-    Yaml,
-}
-
-/// A format of `status`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum StatusFormat {
-    Json,
-    Wide,
-    Yaml,
-}
-
 impl Arguments {
     /// Reads the process's command line; ends the process where it cannot be understood.
     pub(crate) fn read() -> Self {
@@ -363,15 +251,6 @@ impl Promote {
         kinds.sort_unstable();
         kinds.dedup();
         Some(kinds)
-    }
-}
-
-impl From<Removal> for OnClusterRemoval {
-    fn from(removal: Removal) -> Self {
-        match removal {
-            Removal::Delete => Self::Delete,
-            Removal::Preserve => Self::Preserve,
-        }
     }
 }
 
