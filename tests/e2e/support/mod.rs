@@ -8,6 +8,7 @@
 //! - [`Before`]: the proof that a workload's pods were left alone;
 //! - [`marks`]: the proof that no trace of Karmada is left;
 //! - [`Recording`]: everything that ever happened to the objects of a kind;
+//! - [`Rules`] and [`Webhook`]: what a member's administrator sets up for one namespace;
 //! - [`sample`]: how much of what could be tested is tested.
 #![allow(dead_code, reason = "not every filter of the tests uses everything")]
 
@@ -17,15 +18,20 @@ pub(crate) mod fleet;
 mod kind;
 pub(crate) mod marks;
 mod recording;
+mod refusal;
+mod rules;
 pub(crate) mod sample;
 mod scene;
 mod wait;
+mod webhook;
 mod workload;
 
 pub(crate) use before::Before;
 pub(crate) use cluster::Cluster;
 pub(crate) use kind::Kind;
 pub(crate) use recording::Recording;
-pub(crate) use scene::Scene;
+pub(crate) use rules::Rules;
+pub(crate) use scene::{Scene, manifest};
 pub(crate) use wait::{LIMIT, eventually};
-pub(crate) use workload::Workload;
+pub(crate) use webhook::{INJECTED, Webhook};
+pub(crate) use workload::{Workload, pull_secret, until_running};

@@ -1,0 +1,111 @@
+//! What people are told of a promotion that does not happen.
+
+use anyhow::{Result, ensure};
+use promoter_api::{promotion::Phase, reason::Reason};
+use serde_json::{Value, json};
+
+use super::{Cluster, Kind, Scene};
+
+impl Scene {
+    /// Waits until a Promotion is refused, and returns it. Fails unless it says why everywhere
+    /// where people look, in these words, and nothing is left of it.
+    pub(crate) async fn refused(
+        &self,
+        name: &str,
+        reason: Reason,
+        words: &[&str],
+    ) -> Result<Value> {
+        let promotion = self.told_why(name, Phase::Refused, reason, words).await?;
+        self.assert_nothing_federated().await?;
+        Ok(promotion)
+    }
+
+    /// Waits until a Promotion waits for something that may pass, and returns it. The same must
+    /// hold.
+    pub(crate) async fn waits(&self, name: &str, reason: Reason, words: &[&str]) -> Result<Value> {
+        let promotion = self.told_why(name, Phase::Waiting, reason, words).await?;
+        self.assert_nothing_federated().await?;
+        Ok(promotion)
+    }
+
+    /// Waits until a Promotion is in a phase for a reason, and returns it. Fails unless the
+    /// condition and the events on it say so in these words.
+    pub(crate) async fn told_why(
+        &self,
+        name: &str,
+        phase: Phase,
+        reason: Reason,
+        words: &[&str],
+    ) -> Result<Value> {
+        let promotion = self.until_phase(name, phase).await?;
+        let status = &promotion["status"];
+        assert_says(status, &reason.to_string(), words)?;
+        let conditions = status["conditions"].as_array().into_iter().flatten();
+        let promoted: Vec<_> = conditions
+            .filter(|condition| condition["type"] == "Promoted")
+            .collect();
+        let [promoted] = promoted[..] else {
+            anyhow::bail!("there is no condition Promoted: {status}");
+        };
+        ensure!(promoted["status"] == "False", "{promoted}");
+        assert_says(promoted, &reason.to_string(), words)?;
+        self.until_warned(&self.karmada, "Promotion", name, &reason.to_string(), words)
+            .await?;
+        Ok(promotion)
+    }
+
+    /// Asks for a Promotion anew that was refused or has failed.
+    pub(crate) async fn ask_again(&self, name: &str) -> Result<()> {
+        let version = self.karmada.get(&Kind::promotion(), name).await?;
+        // Any word that was not there before will do.
+        let word = &version["metadata"]["resourceVersion"];
+        let patch = json!({"metadata": {"annotations": {"promote.karmada.io/requested-at": word}}});
+        self.karmada.patch(&Kind::promotion(), name, &patch).await?;
+        Ok(())
+    }
+
+    /// Waits for a Warning event about an object of the namespace, in these words.
+    pub(crate) async fn until_warned(
+        &self,
+        cluster: &Cluster,
+        kind: &str,
+        name: &str,
+        reason: &str,
+        words: &[&str],
+    ) -> Result<()> {
+        let what = format!("{} has a Warning {reason} of {kind}/{name}", cluster.name());
+        self.eventually(&what, async || {
+            let events = cluster.list(&Kind::event()).await?;
+            let about: Vec<_> = events
+                .iter()
+                .filter(|event| {
+                    event["regarding"]["kind"] == kind && event["regarding"]["name"] == name
+                })
+                .collect();
+            let found = about.iter().find(|event| {
+                let note = event["note"].as_str().unwrap_or_default();
+                event["type"] == "Warning"
+                    && event["reason"] == reason
+                    && words.iter().all(|word| note.contains(word))
+            });
+            ensure!(found.is_some(), "the events about it are {about:?}");
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn assert_says(told: &Value, reason: &str, words: &[&str]) -> Result<()> {
+    let message = told["message"].as_str().unwrap_or_default();
+    ensure!(
+        told["reason"] == reason,
+        "the reason is {}, not {reason}: {message}",
+        told["reason"]
+    );
+    let missing: Vec<_> = words
+        .iter()
+        .filter(|word| !message.contains(**word))
+        .collect();
+    ensure!(missing.is_empty(), "{message:?} does not say {missing:?}");
+    Ok(())
+}
