@@ -270,3 +270,6 @@ fn rollout(request: &Request<'_>, deployment: &Value) -> Result<(), Refusal> {
         ),
     ))
 }
+
+#[cfg(test)]
+mod tests;
