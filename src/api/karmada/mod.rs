@@ -10,6 +10,7 @@ pub mod cluster;
     clippy::all,
     clippy::pedantic,
     missing_docs,
+    rustdoc::all,
     unreachable_pub,
     unused_qualifications,
     reason = "generated"
@@ -19,6 +20,7 @@ pub mod override_policy;
     clippy::all,
     clippy::pedantic,
     missing_docs,
+    rustdoc::all,
     unreachable_pub,
     unused_qualifications,
     reason = "generated"
@@ -28,6 +30,7 @@ pub mod propagation_policy;
     clippy::all,
     clippy::pedantic,
     missing_docs,
+    rustdoc::all,
     unreachable_pub,
     unused_qualifications,
     reason = "generated"
@@ -37,6 +40,7 @@ pub mod resource_binding;
     clippy::all,
     clippy::pedantic,
     missing_docs,
+    rustdoc::all,
     unreachable_pub,
     unused_qualifications,
     reason = "generated"
