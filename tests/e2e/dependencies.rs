@@ -1,0 +1,151 @@
+//! What a workload needs, but is missing or is somebody else's.
+
+use anyhow::{Context as _, Result, ensure};
+use promoter_api::{promotion::Phase, reason::Reason};
+use serde_json::{Value, json};
+
+use crate::support::{Before, Kind, Scene, Workload};
+
+#[tokio::test]
+async fn a_missing_dependency_is_waited_for() -> Result<()> {
+    let scene = Scene::new("missing").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    let member = scene.member("member1");
+    let settings = member.get(&Kind::config_map(), "web-settings").await?;
+    member.delete(&Kind::config_map(), "web-settings").await?;
+
+    scene.promote("web", "member1").await?;
+
+    let words = ["Deployment/web", "ConfigMap/web-settings", "member1"];
+    let promotion = scene
+        .waits("web", Reason::DependencyMissing, &words)
+        .await?;
+    let told = told(&promotion, "web-settings")?;
+    ensure!(told["action"] == "Skipped", "{told}");
+    member.create(&without_server_fields(&settings)).await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_different_namesake_of_a_dependency() -> Result<()> {
+    let scene = Scene::new("namesakes").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    scene.namespace_in_karmada().await?;
+    let settings = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "web-settings"},
+        "data": {"GREETING": "good evening"},
+    });
+    let password = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "web-password"},
+        "stringData": {"PASSWORD": "another-one"},
+    });
+    for object in [&settings, &password] {
+        scene.karmada.create(object).await?;
+    }
+
+    scene.promote("web", "member1").await?;
+
+    let words = [
+        "Deployment/web",
+        "member1",
+        "ConfigMap/web-settings /data/GREETING",
+        "Secret/web-password /data/PASSWORD",
+    ];
+    let refused = Phase::Refused;
+    let promotion = scene
+        .told_why("web", refused, Reason::DependencyConflict, &words)
+        .await?;
+    for name in ["web-settings", "web-password"] {
+        let told = told(&promotion, name)?;
+        ensure!(told["action"] == "Conflict", "{told}");
+    }
+    let differences = &promotion["status"]["clusters"][0]["differences"];
+    let of = |object: &str| {
+        let all = differences.as_array().into_iter().flatten();
+        let mut found = all.filter(|difference| difference["object"] == object);
+        found.next().with_context(|| format!("{differences}"))
+    };
+    let difference = of("ConfigMap/web-settings")?.to_string();
+    ensure!(
+        difference.contains("hello from web-settings") && difference.contains("good evening"),
+        "{difference}"
+    );
+    // The status may be read by people who may not read Secrets.
+    let told = promotion.to_string();
+    for secret in ["another-one", "secret of web-password"] {
+        ensure!(!told.contains(secret) && !told.contains(&encoded(secret)));
+    }
+    ensure!(of("Secret/web-password")?.get("live").is_none());
+    assert_only_namesakes(&scene).await?;
+    before.assert_untouched().await?;
+
+    // Once they are equal, they are shared, and asking again is all that is needed.
+    let member = scene.member("member1");
+    for kind in [Kind::config_map(), Kind::secret()] {
+        let name = match kind.name() {
+            "Secret" => "web-password",
+            _ => "web-settings",
+        };
+        let live = member.get(&kind, name).await?;
+        let patch = json!({"data": live["data"]});
+        scene.karmada.patch(&kind, name, &patch).await?;
+    }
+    scene.ask_again("web").await?;
+    let promotion = scene.until_phase("web", Phase::Promoted).await?;
+    for name in ["web-settings", "web-password"] {
+        let told = self::told(&promotion, name)?;
+        ensure!(told["action"] == "Reused", "{told}");
+    }
+    before.assert_untouched().await
+}
+
+/// What a Promotion tells about one dependency.
+fn told<'a>(promotion: &'a Value, name: &str) -> Result<&'a Value> {
+    let all = promotion["status"]["dependencies"].as_array();
+    let mut found = all
+        .into_iter()
+        .flatten()
+        .filter(|told| told["name"] == name);
+    found
+        .next()
+        .with_context(|| format!("{name} is not in {}", promotion["status"]))
+}
+
+/// Fails if the control plane has more of the namespace than the two that were there.
+async fn assert_only_namesakes(scene: &Scene) -> Result<()> {
+    for (kind, count) in [
+        (Kind::config_map(), 1),
+        (Kind::deployment(), 0),
+        (Kind::propagation_policy(), 0),
+        (Kind::resource_binding(), 0),
+        (Kind::secret(), 1),
+        (Kind::service_account(), 0),
+    ] {
+        let found = scene.karmada.list(&kind).await?;
+        ensure!(found.len() == count, "{}: {found:?}", kind.name());
+    }
+    Ok(())
+}
+
+fn encoded(text: &str) -> String {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+    BASE64_STANDARD.encode(text)
+}
+
+/// An object as it can be created anew.
+fn without_server_fields(object: &Value) -> Value {
+    json!({
+        "apiVersion": object["apiVersion"],
+        "kind": object["kind"],
+        "metadata": {"name": object["metadata"]["name"]},
+        "data": object["data"],
+    })
+}

@@ -1,0 +1,411 @@
+//! What stands in the way of a promotion is found before anything is written.
+
+use anyhow::{Result, ensure};
+use promoter_api::{promotion::Phase, reason::Reason};
+use serde_json::{Value, json};
+
+use crate::support::{Before, Kind, Scene, Workload, fleet, until_running};
+
+#[tokio::test]
+async fn a_workload_that_karmadactl_has_promoted() -> Result<()> {
+    let scene = Scene::new("karmadactl").await?;
+    let before = running(&scene).await?;
+    scene.namespace_in_karmada().await?;
+    let namespace = ["-n", scene.namespace.as_str(), "-C", "member1"];
+    let words = ["promote", "deployment", "web"];
+    let words = [&words[..], &namespace].concat();
+    fleet::run(&scene.fleet, "karmada", "karmadactl", &words).await?;
+    until_applied(&scene).await?;
+    let made = federated(&scene).await?;
+
+    scene.promote("web", "member1").await?;
+
+    let words = [
+        "Deployment/web",
+        "member1",
+        "ResourceBinding",
+        "control plane",
+    ];
+    let refused = Phase::Refused;
+    scene
+        .told_why("web", refused, Reason::AlreadyFederated, &words)
+        .await?;
+    ensure!(made == federated(&scene).await?, "what there was is not");
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_workload_that_is_propagated_by_hand() -> Result<()> {
+    let scene = Scene::new("by-hand").await?;
+    let before = running(&scene).await?;
+    template(&scene, "member1", "Overwrite").await?;
+    until_applied(&scene).await?;
+    let made = federated(&scene).await?;
+
+    scene.promote("web", "member1").await?;
+
+    let words = ["Deployment/web", "member1", "PropagationPolicy", "by-hand"];
+    let refused = Phase::Refused;
+    scene
+        .told_why("web", refused, Reason::AlreadyFederated, &words)
+        .await?;
+    ensure!(made == federated(&scene).await?, "what there was is not");
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn another_workload_of_that_name_in_the_control_plane() -> Result<()> {
+    let scene = Scene::new("namesake").await?;
+    let before = running(&scene).await?;
+    template(&scene, "member2", "Abort").await?;
+    let binding = Kind::resource_binding();
+    scene
+        .eventually("Karmada has placed the namesake", async || {
+            let binding = scene.karmada.get(&binding, "web-deployment").await?;
+            let clusters = &binding["spec"]["clusters"];
+            ensure!(clusters[0]["name"] == "member2", "{clusters}");
+            Ok(())
+        })
+        .await?;
+    let made = federated(&scene).await?;
+
+    scene.promote("web", "member1").await?;
+
+    let words = ["another Deployment/web", "by-hand", "rename"];
+    let refused = Phase::Refused;
+    scene
+        .told_why("web", refused, Reason::ConflictingTemplate, &words)
+        .await?;
+    ensure!(made == federated(&scene).await?, "what there was is not");
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_workload_that_another_object_owns() -> Result<()> {
+    let scene = Scene::new("owned").await?;
+    scene.namespace_in("member1").await?;
+    let shop = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop"}});
+    let shop = scene.member("member1").create(&shop).await?;
+    let owner = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "shop", "uid": shop["metadata"]["uid"],
+    });
+    Workload::new("web")
+        .deployment(|deployment| deployment["metadata"]["ownerReferences"] = json!([owner]))
+        .deploy(&scene, "member1")
+        .await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+
+    scene.promote("web", "member1").await?;
+
+    let words = ["Deployment/web", "member1", "owned by ConfigMap/shop"];
+    scene
+        .refused("web", Reason::OwnedByController, &words)
+        .await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_workload_that_bears_another_tools_mark() -> Result<()> {
+    let scene = Scene::new("marked").await?;
+    let id = json!("shop:apps/Deployment:shop/web");
+    let cases = [
+        (
+            "helm",
+            json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
+            ["managed by Helm", "take its mark off"],
+        ),
+        (
+            "release",
+            json!({"annotations": {"meta.helm.sh/release-name": "shop"}}),
+            ["managed by Helm", "take its mark off"],
+        ),
+        (
+            "argo",
+            json!({"annotations": {"argocd.argoproj.io/tracking-id": id}}),
+            ["managed by Argo CD", "take its mark off"],
+        ),
+        (
+            "flux",
+            json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}}),
+            ["managed by Flux", "take its mark off"],
+        ),
+        (
+            "karmada",
+            json!({"labels": {"karmada.io/managed": "true"}}),
+            ["marks of a Karmada", "release it"],
+        ),
+    ];
+    let mut befores = Vec::new();
+    for (name, marks, _) in &cases {
+        Workload::new(name)
+            .replicas(1)
+            .deploy(&scene, "member1")
+            .await?;
+        let patch = json!({"metadata": marks});
+        let member = scene.member("member1");
+        member.patch(&Kind::deployment(), name, &patch).await?;
+        befores.push(Before::take(&scene, "member1", name).await?);
+        scene.promote(name, "member1").await?;
+    }
+
+    for (name, _, [what, remedy]) in &cases {
+        let object = format!("Deployment/{name}");
+        let words = [what, remedy, "member1", &object];
+        scene.refused(name, Reason::ManagedByOther, &words).await?;
+    }
+    for before in befores {
+        before.assert_untouched().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_roll_out_is_waited_for() -> Result<()> {
+    let scene = Scene::new("roll-out").await?;
+    Workload::typical("web")
+        .deployment(|deployment| {
+            let strategy = json!({"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
+            deployment["spec"]["strategy"] = strategy;
+        })
+        .deploy(&scene, "member1")
+        .await?;
+    let member = scene.member("member1");
+    let selecting = |node: Value| {
+        let pod = json!({"nodeSelector": {"e2e.example/node": node}});
+        json!({"spec": {"template": {"spec": pod}}})
+    };
+    // No node is such a node, so the new pods cannot run and the old ones stay.
+    let patch = selecting(json!("none"));
+    member.patch(&Kind::deployment(), "web", &patch).await?;
+
+    scene.promote("web", "member1").await?;
+
+    let words = ["Deployment/web", "member1", "1 of 2 replicas updated"];
+    scene
+        .waits("web", Reason::RolloutInProgress, &words)
+        .await?;
+    let patch = selecting(Value::Null);
+    member.patch(&Kind::deployment(), "web", &patch).await?;
+    until_running(&scene, "member1", "web").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_namespace_of_the_system() -> Result<()> {
+    let scene = Scene::new("reserved").await?;
+    let karmada = scene.karmada.within("kube-public");
+    let name = scene.namespace.as_str();
+    let promotion = json!({
+        "apiVersion": "promote.karmada.io/v1alpha1",
+        "kind": "Promotion",
+        "metadata": {"name": name},
+        "spec": {"clusters": ["member1"], "workload": {"name": name}},
+    });
+    let system = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-public"},
+    });
+    scene.karmada.ensure(&system).await?;
+    let member = scene.member("member1").within("kube-public");
+    member.ensure(&system).await?;
+    member.create(&small_deployment(name)).await?;
+
+    karmada.create(&promotion).await?;
+
+    let refused = scene
+        .eventually("it is refused", async || {
+            let found = karmada.get(&Kind::promotion(), name).await?;
+            let status = &found["status"];
+            ensure!(status["reason"] == "NamespaceReserved", "{status}");
+            Ok(found["status"].clone())
+        })
+        .await;
+    karmada.delete(&Kind::promotion(), name).await?;
+    member.delete(&Kind::deployment(), name).await?;
+    let status = refused?;
+    let message = status["message"].as_str().unwrap_or_default();
+    ensure!(
+        message.contains("kube-public") && message.contains("other namespaces"),
+        "{message}"
+    );
+    ensure!(status["phase"] == "Refused", "{status}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_not_supported() -> Result<()> {
+    let scene = Scene::new("nothing").await?;
+    let before = running(&scene).await?;
+    let daemon = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent"});
+    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "base"});
+
+    scene.promote("web", "nowhere").await?;
+    scene.promote("ghost", "member1").await?;
+    scene
+        .promote_with("agent", "member1", json!({"workload": daemon}))
+        .await?;
+    scene
+        .promote_with("base", "member1", json!({"workload": set}))
+        .await?;
+
+    let words = ["cluster nowhere", "kubectl get clusters"];
+    scene.refused("web", Reason::ClusterUnknown, &words).await?;
+    let words = ["Deployment/ghost", "member1", "create it"];
+    scene
+        .refused("ghost", Reason::WorkloadMissing, &words)
+        .await?;
+    for (name, words) in [("agent", "DaemonSet"), ("base", "StatefulSet")] {
+        let words = [words, "apps/v1", "Deployments"];
+        scene.refused(name, Reason::UnsupportedKind, &words).await?;
+    }
+
+    // Named rightly, it is promoted.
+    let patch = json!({"spec": {"clusters": ["member1"]}});
+    let promotions = Kind::promotion();
+    scene.karmada.patch(&promotions, "web", &patch).await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn names_at_and_beyond_the_limit() -> Result<()> {
+    let scene = Scene::new("names").await?;
+    let names = [63, 242, 243].map(|length| "w".repeat(length));
+    let [label, longest, too_long] = &names;
+    for name in &names {
+        scene.namespace_in("member1").await?;
+        scene
+            .member("member1")
+            .create(&small_deployment(name))
+            .await?;
+        until_running(&scene, "member1", name).await?;
+    }
+    let too_long_before = Before::take(&scene, "member1", too_long).await?;
+    scene.promote(too_long, "member1").await?;
+    scene
+        .refused(too_long, Reason::NameTooLong, &["253", "shorter name"])
+        .await?;
+    too_long_before.assert_untouched().await?;
+
+    for name in [label, longest] {
+        let before = Before::take(&scene, "member1", name).await?;
+        scene.promoted(name, "member1").await?;
+        before.assert_untouched().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn deployments_that_are_not_quite_running() -> Result<()> {
+    let scene = Scene::new("odd").await?;
+    let paused =
+        Workload::new("paused").deployment(|deployment| deployment["spec"]["paused"] = json!(true));
+    let none = Workload::new("none").replicas(0);
+    let never =
+        Workload::new("never").pod(|pod| pod["nodeSelector"] = json!({"e2e.example/node": "none"}));
+    scene.namespace_in("member1").await?;
+    let member = scene.member("member1");
+    for workload in [&paused, &none, &never] {
+        member.create(workload.object()).await?;
+    }
+    let seen = async || {
+        for (name, pods) in [("paused", 0), ("none", 0), ("never", 2)] {
+            let found = member.get(&Kind::deployment(), name).await?;
+            let status = &found["status"];
+            ensure!(
+                status["observedGeneration"] == found["metadata"]["generation"]
+                    && status["replicas"].as_i64().unwrap_or_default() == pods,
+                "{name}: {status}"
+            );
+        }
+        Ok(())
+    };
+    scene.eventually("the Deployments are seen", seen).await?;
+
+    for name in ["paused", "none", "never"] {
+        let spec = member.get(&Kind::deployment(), name).await?["spec"].clone();
+        scene.promoted(name, "member1").await?;
+        let after = member.get(&Kind::deployment(), name).await?["spec"].clone();
+        ensure!(after == spec, "{name}: {spec} became {after}");
+    }
+    Ok(())
+}
+
+/// A typical workload that runs in member1.
+async fn running(scene: &Scene) -> Result<Before> {
+    Workload::typical("web").deploy(scene, "member1").await?;
+    Before::take(scene, "member1", "web").await
+}
+
+/// A Deployment of one pod, of any name: a label's value is shorter than a name may be.
+fn small_deployment(name: &str) -> Value {
+    let labels = json!({"app": format!("of-{}", name.len())});
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "app", "image": "registry.example/shop/web:1.0"}]},
+            },
+        },
+    })
+}
+
+/// Puts a template and its policy into the control plane, as people do who know Karmada.
+async fn template(scene: &Scene, cluster: &str, conflict_resolution: &str) -> Result<()> {
+    scene.namespace_in_karmada().await?;
+    let policy = json!({
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {"name": "by-hand"},
+        "spec": {
+            "conflictResolution": conflict_resolution,
+            "placement": {"clusterAffinity": {"clusterNames": [cluster]}},
+            "resourceSelectors": [
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            ],
+        },
+    });
+    scene.karmada.create(&policy).await?;
+    scene
+        .karmada
+        .create(Workload::typical("web").object())
+        .await?;
+    Ok(())
+}
+
+async fn until_applied(scene: &Scene) -> Result<()> {
+    let binding = Kind::resource_binding();
+    scene
+        .eventually("Karmada has taken the workload over", async || {
+            let binding = scene.karmada.get(&binding, "web-deployment").await?;
+            let conditions = binding["status"]["conditions"].as_array().into_iter();
+            let applied = conditions.flatten().any(|condition| {
+                condition["type"] == "FullyApplied" && condition["status"] == "True"
+            });
+            ensure!(applied, "{}", binding["status"]);
+            Ok(())
+        })
+        .await
+}
+
+/// What makes the workload one of Karmada, but for what Karmada keeps writing.
+async fn federated(scene: &Scene) -> Result<[Value; 3]> {
+    let karmada = &scene.karmada;
+    let template = karmada.get(&Kind::deployment(), "web").await?;
+    let policies = karmada.list(&Kind::propagation_policy()).await?;
+    let binding = karmada
+        .get(&Kind::resource_binding(), "web-deployment")
+        .await?;
+    let policies: Vec<_> = policies.iter().map(|policy| &policy["spec"]).collect();
+    Ok([
+        template["spec"].clone(),
+        json!(policies),
+        binding["spec"].clone(),
+    ])
+}
