@@ -15,5 +15,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod capture;
+mod dependencies;
+mod namespaces;
+mod ordinary;
+mod partway;
+mod preconditions;
 mod promote;
+mod refuse;
+mod release;
+mod rollback;
+mod shared;
 mod support;

@@ -95,11 +95,17 @@ pub(crate) async fn run(
         fleet.member_kubeconfig(cluster)
     };
     let said = || format!("{program} {}", arguments.join(" "));
+    // kubectl finds its plugin on the path.
+    let path = match arguments.first() {
+        Some(&"promote") => std::env::join_paths([fleet.programs(), plugins()])?,
+        _ => fleet.programs().into(),
+    };
     let output = tokio::time::timeout(
         Duration::from_mins(1),
         Command::new(fleet.programs().join(program))
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
+            .env("PATH", path)
             .kill_on_drop(true)
             .output(),
     )
@@ -113,6 +119,23 @@ pub(crate) async fn run(
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The folder with `kubectl-promote`, which is built first: Cargo builds for a test only what is in
+/// the test's own package.
+fn plugins() -> &'static Path {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = std::process::Command::new(cargo)
+            .args(["build", "--quiet", "--package", "kubectl-promote"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        let built = built.expect("Cargo runs");
+        assert!(built.success(), "kubectl-promote does not build");
+    });
+    let promoter = Path::new(env!("CARGO_BIN_EXE_karmada-promoter"));
+    promoter.parent().expect("the promoter is in a folder")
 }
 
 /// Teaches a control plane the promoter's types.

@@ -207,6 +207,40 @@ impl Scene {
         .await
     }
 
+    /// The Works of the objects of this namespace, for all members.
+    pub(crate) async fn works(&self) -> Result<Vec<Value>> {
+        let mut works = Vec::new();
+        for member in self.fleet.members() {
+            let execution = self.karmada.within(&format!("karmada-es-{member}"));
+            works.extend(execution.list(&Kind::work()).await?);
+        }
+        works.retain(|work| manifest(work)["metadata"]["namespace"] == self.namespace.as_str());
+        Ok(works)
+    }
+
+    /// Fails if the control plane has a template, policy, binding or Work of this namespace.
+    pub(crate) async fn assert_nothing_federated(&self) -> Result<()> {
+        let kinds = [
+            Kind::config_map(),
+            Kind::deployment(),
+            Kind::propagation_policy(),
+            Kind::resource_binding(),
+            Kind::secret(),
+            Kind::service_account(),
+        ];
+        for kind in kinds {
+            let left = names(&self.karmada.list(&kind).await?);
+            ensure!(
+                left.is_empty(),
+                "the control plane has {} {left:?}",
+                kind.name()
+            );
+        }
+        let works = names(&self.works().await?);
+        ensure!(works.is_empty(), "the control plane has Works {works:?}");
+        Ok(())
+    }
+
     /// Fails if a member has anything of this namespace.
     pub(crate) async fn assert_absent(&self, member: &str) -> Result<()> {
         let found = self
@@ -227,12 +261,26 @@ impl Scene {
 
     /// Runs kubectl against `karmada` or a member, in this namespace.
     pub(crate) async fn kubectl(&self, cluster: &str, arguments: &[&str]) -> Result<String> {
-        let mut all = vec!["--namespace", &self.namespace];
-        all.extend(arguments);
+        // In the end, because a plugin's name comes first.
+        let mut all = arguments.to_vec();
+        all.extend(["--namespace", &self.namespace]);
         fleet::run(&self.fleet, cluster, "kubectl", &all)
             .await
             .with_context(|| format!("in {cluster}"))
     }
+}
+
+/// The names of objects.
+fn names(objects: &[Value]) -> Vec<String> {
+    let names = objects
+        .iter()
+        .filter_map(|object| object["metadata"]["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+/// The manifest that a Work carries.
+pub(crate) fn manifest(work: &Value) -> &Value {
+    &work["spec"]["workload"]["manifests"][0]
 }
 
 /// A name that no test of this or of another run has used on the fleet.

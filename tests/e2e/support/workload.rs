@@ -76,7 +76,7 @@ impl Workload {
 
     /// Runs as a ServiceAccount, which is created, with a pull Secret of its own.
     pub(crate) fn service_account(self, name: &str, pull_secret: &str) -> Self {
-        self.with(pull_secret_object(pull_secret))
+        self.with(super::pull_secret(pull_secret))
             .with(json!({
                 "apiVersion": "v1",
                 "kind": "ServiceAccount",
@@ -98,10 +98,21 @@ impl Workload {
         self
     }
 
+    /// Changes each of the objects that are created before the Deployment.
+    pub(crate) fn objects(mut self, change: impl FnMut(&mut Value)) -> Self {
+        self.objects.iter_mut().for_each(change);
+        self
+    }
+
     /// Changes the Deployment.
     pub(crate) fn deployment(mut self, change: impl FnOnce(&mut Value)) -> Self {
         change(&mut self.deployment);
         self
+    }
+
+    /// The Deployment.
+    pub(crate) const fn object(&self) -> &Value {
+        &self.deployment
     }
 
     /// Creates everything in a member, the namespace too, and waits until all pods run.
@@ -126,7 +137,7 @@ impl Workload {
 }
 
 /// A Secret to pull images with.
-pub(crate) fn pull_secret_object(name: &str) -> Value {
+pub(crate) fn pull_secret(name: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
@@ -149,7 +160,7 @@ pub(crate) async fn until_running(scene: &Scene, member: &str, name: &str) -> Re
             let counted = |key: &str| Some(status[key].as_i64().unwrap_or_default());
             ensure!(
                 status["observedGeneration"] == deployment["metadata"]["generation"]
-                    && ["replicas", "updatedReplicas", "readyReplicas"]
+                    && ["replicas", "updatedReplicas", "availableReplicas"]
                         .into_iter()
                         .all(|key| counted(key) == wanted),
                 "{wanted:?} replicas are wanted, the status is {status}"

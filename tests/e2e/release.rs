@@ -1,0 +1,136 @@
+//! Karmada lets go of a workload: it goes on running, and nothing tells that it ever was there.
+
+use anyhow::{Result, ensure};
+use promoter_api::promotion::Phase;
+use serde_json::json;
+
+use crate::support::{Before, Kind, Scene, Workload, marks, until_running};
+
+const FIRST_IMAGE: &str = "registry.example/shop/web:1.0";
+const SECOND_IMAGE: &str = "registry.example/shop/web:1.1";
+
+#[tokio::test]
+async fn a_released_workload_runs_on_without_a_trace() -> Result<()> {
+    let scene = Scene::new("release").await?;
+    let before = promoted_in_its_second_revision(&scene).await?;
+
+    scene.released("web").await?;
+
+    before.assert_untouched().await?;
+    marks::assert_no_trace(&scene, "member1").await?;
+    scene.assert_nothing_federated().await?;
+    scene.assert_absent_elsewhere("member1").await?;
+    let namespaces = Kind::namespace();
+    scene.karmada.get(&namespaces, &scene.namespace).await?;
+    assert_opted_out(&scene, "member1").await?;
+
+    // The Deployment's annotations come from the ReplicaSet that it is rolled back to.
+    let undo = ["rollout", "undo", "deployment/web"];
+    scene.kubectl("member1", &undo).await?;
+    until_running(&scene, "member1", "web").await?;
+    let deployment = scene
+        .member("member1")
+        .get(&Kind::deployment(), "web")
+        .await?;
+    let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(image, FIRST_IMAGE, "it was rolled back");
+    marks::assert_no_trace(&scene, "member1").await?;
+    assert_opted_out(&scene, "member1").await
+}
+
+#[tokio::test]
+async fn a_released_workload_waits_for_a_person_to_opt_in_anew() -> Result<()> {
+    let scene = Scene::new("opt-in-anew").await?;
+    let before = promoted_in_its_second_revision(&scene).await?;
+    scene.released("web").await?;
+
+    // A write to it that asks for nothing, and a workload that comes after it and asks.
+    let patch = json!({"metadata": {"annotations": {"example.com/note": "still here"}}});
+    let deployments = Kind::deployment();
+    let member = scene.member("member1");
+    member.patch(&deployments, "web", &patch).await?;
+    Workload::new("later").deploy(&scene, "member1").await?;
+    scene.annotate("member1", "later", "true").await?;
+    scene.until_phase("later", Phase::Promoted).await?;
+    let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
+    assert_eq!(promotion["status"]["phase"], "Released");
+    let template = scene.karmada.find(&deployments, "web").await?;
+    assert!(template.is_none(), "it was promoted again");
+    before.assert_untouched().await?;
+
+    scene.annotate("member1", "web", "true").await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await?;
+    let deployment = member.get(&deployments, "web").await?;
+    assert!(marks::is_managed(&deployment), "Karmada does not keep it");
+
+    // And it can be released again.
+    scene.released("web").await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_workload_in_two_members_is_released_in_both() -> Result<()> {
+    let scene = Scene::new("release-two").await?;
+    let before = promoted_in_its_second_revision(&scene).await?;
+    scene.place("web", &["member1", "member2"]).await?;
+    until_running(&scene, "member2", "web").await?;
+    let before_there = Before::take(&scene, "member2", "web").await?;
+
+    scene.released("web").await?;
+
+    for (member, before) in [("member1", &before), ("member2", &before_there)] {
+        before.assert_untouched().await?;
+        marks::assert_no_trace(&scene, member).await?;
+        assert_opted_out(&scene, member).await?;
+        let kinds = [
+            (Kind::config_map(), "web-settings"),
+            (Kind::secret(), "web-password"),
+            (Kind::secret(), "registry"),
+            (Kind::service_account(), "runner"),
+        ];
+        for (kind, name) in kinds {
+            scene.member(member).get(&kind, name).await?;
+        }
+    }
+    scene.assert_nothing_federated().await
+}
+
+/// A promoted workload with a revision that it can be rolled back to.
+async fn promoted_in_its_second_revision(scene: &Scene) -> Result<Before> {
+    Workload::typical("web")
+        .service_account("runner", "registry")
+        .deploy(scene, "member1")
+        .await?;
+    let set = format!("app={SECOND_IMAGE}");
+    let arguments = ["set", "image", "deployment/web", set.as_str()];
+    scene.kubectl("member1", &arguments).await?;
+    let what = "the pods of the first revision are gone";
+    until_running(scene, "member1", "web").await?;
+    let before = scene
+        .eventually(what, async || Before::take(scene, "member1", "web").await)
+        .await?;
+    scene.annotate("member1", "web", "true").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await?;
+    Ok(before)
+}
+
+/// Fails unless the Deployment and all of its ReplicaSets say that nobody is to promote it.
+async fn assert_opted_out(scene: &Scene, member: &str) -> Result<()> {
+    for kind in [Kind::deployment(), Kind::replica_set()] {
+        let objects = scene.member(member).select(&kind, "app=web").await?;
+        ensure!(!objects.is_empty(), "there is no {}", kind.name());
+        for object in objects {
+            let enabled = &object["metadata"]["annotations"]["promote.karmada.io/enabled"];
+            ensure!(
+                enabled == "false",
+                "{} {} says {enabled}",
+                kind.name(),
+                object["metadata"]["name"]
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Workloads that share what they need, and do not go the same way.
+
+use anyhow::{Result, ensure};
+use promoter_api::promotion::Phase;
+use serde_json::Value;
+
+use crate::support::{Before, Kind, Scene, Workload, marks};
+
+const SHARED: [(&str, &str); 2] = [("ConfigMap", "settings"), ("Secret", "password")];
+
+#[tokio::test]
+async fn one_is_released_and_the_other_keeps_what_they_share() -> Result<()> {
+    let scene = Scene::new("shared-release").await?;
+    let [cart, pay] = two_promoted_at_once(&scene).await?;
+    let shared = shared_in(&scene, "member1").await?;
+
+    scene.released("cart").await?;
+
+    cart.assert_untouched().await?;
+    pay.assert_untouched().await?;
+    assert_same(&shared, &shared_in(&scene, "member1").await?);
+    for (kind, name) in SHARED {
+        scene.karmada.get(&Kind::new("v1", kind), name).await?;
+        let policy = format!("{}.{name}", kind.to_lowercase());
+        let policies = Kind::propagation_policy();
+        scene.karmada.get(&policies, &policy).await?;
+    }
+    let cart_now = scene
+        .member("member1")
+        .get(&Kind::deployment(), "cart")
+        .await?;
+    let enabled = ("promote.karmada.io/enabled".to_owned(), "false".to_owned());
+    assert_eq!(marks::traces(&cart_now), [enabled]);
+
+    // The last one takes what they shared with it.
+    scene.released("pay").await?;
+    cart.assert_untouched().await?;
+    pay.assert_untouched().await?;
+    scene.assert_nothing_federated().await?;
+    marks::assert_no_trace(&scene, "member1").await
+}
+
+#[tokio::test]
+async fn one_is_moved_away_and_the_other_keeps_what_they_share() -> Result<()> {
+    let scene = Scene::new("shared-move").await?;
+    let [cart, _] = two_promoted_at_once(&scene).await?;
+    let shared = shared_in(&scene, "member1").await?;
+
+    scene.place("pay", &["member2"]).await?;
+
+    until_moved(&scene, "pay").await?;
+    assert_stays(&scene, &cart, &shared).await?;
+    shared_in(&scene, "member2").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_released_workload_keeps_what_it_shares_with_one_that_is_moved_away() -> Result<()> {
+    let scene = Scene::new("shared-both").await?;
+    let [cart, _] = two_promoted_at_once(&scene).await?;
+    let shared = shared_in(&scene, "member1").await?;
+    scene.released("cart").await?;
+
+    scene.place("pay", &["member2"]).await?;
+
+    until_moved(&scene, "pay").await?;
+    assert_stays(&scene, &cart, &shared).await?;
+    shared_in(&scene, "member2").await?;
+    Ok(())
+}
+
+/// Two workloads that share a ConfigMap and a Secret, promoted at the same time.
+async fn two_promoted_at_once(scene: &Scene) -> Result<[Before; 2]> {
+    let workload = |name: &str| {
+        Workload::new(name)
+            .config_map("settings")
+            .secret("password")
+    };
+    workload("cart").deploy(scene, "member1").await?;
+    workload("pay").deploy(scene, "member1").await?;
+    let cart = Before::take(scene, "member1", "cart").await?;
+    let pay = Before::take(scene, "member1", "pay").await?;
+
+    let (cart_promoted, pay_promoted) = tokio::try_join!(
+        scene.promoted("cart", "member1"),
+        scene.promoted("pay", "member1")
+    )?;
+
+    cart.assert_untouched().await?;
+    pay.assert_untouched().await?;
+    for promotion in [cart_promoted, pay_promoted] {
+        let dependencies = promotion["status"]["dependencies"].as_array();
+        // Which of them was first is not known.
+        let in_hand = dependencies
+            .into_iter()
+            .flatten()
+            .filter(|it| it["action"] == "Created" || it["action"] == "Reused");
+        assert_eq!(in_hand.count(), SHARED.len());
+    }
+    Ok([cart, pay])
+}
+
+/// What is shared, as it is in a member once Karmada keeps it there.
+async fn shared_in(scene: &Scene, member: &str) -> Result<Vec<Value>> {
+    let what = format!("Karmada keeps what is shared in {member}");
+    scene
+        .eventually(&what, async || {
+            let mut found = Vec::new();
+            for (kind, name) in SHARED {
+                let object = scene
+                    .member(member)
+                    .get(&Kind::new("v1", kind), name)
+                    .await?;
+                ensure!(marks::is_managed(&object), "{name} is not managed");
+                found.push(object);
+            }
+            Ok(found)
+        })
+        .await
+}
+
+/// Fails unless they are the same objects with the same content.
+fn assert_same(before: &[Value], after: &[Value]) {
+    for (before, after) in before.iter().zip(after) {
+        assert_eq!(before["metadata"]["uid"], after["metadata"]["uid"]);
+        assert_eq!(before["data"], after["data"]);
+    }
+}
+
+async fn until_moved(scene: &Scene, name: &str) -> Result<()> {
+    crate::support::until_running(scene, "member2", name).await?;
+    let member1 = scene.member("member1");
+    scene.until_gone(member1, &Kind::deployment(), name).await?;
+    let what = format!("the Promotion of {name} tells where it is placed");
+    scene
+        .eventually(&what, async || {
+            let promotion = scene.until_phase(name, Phase::Promoted).await?;
+            let placed = &promotion["status"]["placed"];
+            ensure!(*placed == serde_json::json!(["member2"]), "{placed}");
+            Ok(())
+        })
+        .await
+}
+
+async fn assert_stays(scene: &Scene, workload: &Before, shared: &[Value]) -> Result<()> {
+    workload.assert_untouched().await?;
+    assert_same(shared, &shared_in(scene, "member1").await?);
+    Ok(())
+}
