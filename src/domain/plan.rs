@@ -397,3 +397,6 @@ fn paths(differences: &[Difference]) -> String {
     }
     shown.join(", ")
 }
+
+#[cfg(test)]
+mod tests;
