@@ -1,0 +1,123 @@
+//! A promotion that goes wrong after the commit is rolled back by itself.
+//!
+//! The member lets the rehearsal pass and refuses Karmada's write itself, for good. The fleet is
+//! the tests' own: its promoter gives up after seconds, not after a minute.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use promoter_api::{promotion::Phase, reason::Reason};
+use promoter_fleet::Fleet;
+use tokio::sync::OnceCell;
+
+use crate::support::{Before, Kind, Rules, Scene, Workload, fleet, marks};
+
+const SAYS: &str = "the shop is closed";
+const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun";
+
+#[tokio::test]
+async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {
+    let scene = Scene::on(impatient().await?, "rolled-back").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let mut rules = Rules::refuse_karmada(&scene, "member1", REHEARSALS_ONLY, SAYS).await?;
+    scene.annotate("member1", "web", "true").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    // The dependencies are taken over first, and so have to be let go of.
+    scene
+        .eventually("Karmada takes a dependency over", async || {
+            let member = scene.member("member1");
+            let settings = member.get(&Kind::config_map(), "web-settings").await?;
+            ensure!(marks::is_managed(&settings), "{}", settings["metadata"]);
+            Ok(())
+        })
+        .await?;
+
+    let words = ["Deployment/web", "member1", SAYS, "rolled back"];
+    let failed = Phase::Failed;
+    scene
+        .told_why("web", failed, Reason::CommitRefused, &words)
+        .await?;
+
+    scene.assert_nothing_federated().await?;
+    before.assert_untouched().await?;
+    let member = scene.member("member1");
+    assert_only_opted_in(&scene).await?;
+    for kind in [Kind::config_map(), Kind::secret()] {
+        for object in member.list(&kind).await? {
+            ensure!(marks::traces(&object).is_empty(), "{}", object["metadata"]);
+        }
+    }
+    scene
+        .until_warned(member, "Deployment", "web", "CommitRefused", &words)
+        .await?;
+
+    rules.lift().await?;
+    scene.ask_again("web").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn what_others_need_stays_when_a_commit_is_rolled_back() -> Result<()> {
+    let scene = Scene::on(impatient().await?, "shared-rolled-back").await?;
+    let mut befores = Vec::new();
+    for name in ["api", "web"] {
+        let workload = Workload::new(name).config_map("settings");
+        workload.deploy(&scene, "member1").await?;
+        befores.push(Before::take(&scene, "member1", name).await?);
+    }
+    scene.promoted("api", "member1").await?;
+    let unless = format!("object.metadata.name == 'api' || ({REHEARSALS_ONLY})");
+    let mut rules = Rules::refuse_karmada(&scene, "member1", &unless, SAYS).await?;
+
+    scene.promote("web", "member1").await?;
+
+    let failed = Phase::Failed;
+    scene
+        .told_why("web", failed, Reason::CommitRefused, &[SAYS])
+        .await?;
+    let policies = scene.karmada.list(&Kind::propagation_policy()).await?;
+    let left: Vec<_> = policies
+        .iter()
+        .map(|policy| &policy["metadata"]["name"])
+        .collect();
+    ensure!(
+        left == ["configmap.settings", "deployment.api"],
+        "the policies are {left:?}"
+    );
+    let settings = scene.karmada.find(&Kind::config_map(), "settings").await?;
+    ensure!(settings.is_some(), "api has lost its settings");
+    let member = scene.member("member1");
+    let settings = member.get(&Kind::config_map(), "settings").await?;
+    ensure!(marks::is_managed(&settings), "{}", settings["metadata"]);
+    let web = member.get(&Kind::deployment(), "web").await?;
+    ensure!(marks::traces(&web).is_empty(), "{}", web["metadata"]);
+    for before in &befores {
+        before.assert_untouched().await?;
+    }
+    rules.lift().await
+}
+
+/// Fails unless the Deployment bears the person's opt-in, and nothing else of Karmada's keys.
+async fn assert_only_opted_in(scene: &Scene) -> Result<()> {
+    let member = scene.member("member1");
+    let deployment = member.get(&Kind::deployment(), "web").await?;
+    let opt_in = ("promote.karmada.io/enabled".to_owned(), "true".to_owned());
+    let left = marks::traces(&deployment);
+    ensure!(left == [opt_in.clone()], "the Deployment bears {left:?}");
+    for replica_set in member.list(&Kind::replica_set()).await? {
+        let left = marks::traces(&replica_set);
+        ensure!(
+            left.iter().all(|mark| *mark == opt_in),
+            "its ReplicaSet bears {left:?}"
+        );
+    }
+    Ok(())
+}
+
+/// The fleet of these tests.
+async fn impatient() -> Result<Arc<Fleet>> {
+    static FLEET: OnceCell<Arc<Fleet>> = OnceCell::const_new();
+    let start = || fleet::own_with("rollback", 1, &["--commit-timeout", "10"]);
+    FLEET.get_or_try_init(start).await.cloned()
+}
