@@ -345,3 +345,6 @@ impl ObjectState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

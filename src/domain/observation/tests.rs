@@ -1,0 +1,704 @@
+//! What is read off the objects of Karmada and of a member.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn a_policy_is_ours_by_its_label_alone() {
+    assert_eq!(PolicyState::of(None, "p1"), PolicyState::Absent);
+    for labels in [
+        json!(null),
+        json!({}),
+        json!({"app.kubernetes.io/managed-by": "Helm"}),
+        // The value of our holds is another one.
+        json!({"app.kubernetes.io/managed-by": "promote.karmada.io"}),
+    ] {
+        let mut policy = policy();
+        policy["metadata"]["labels"] = labels;
+        assert_eq!(PolicyState::of(Some(&policy), "p1"), PolicyState::Foreign);
+    }
+    let mut marked = policy();
+    marked["metadata"]["labels"] = json!({});
+    marked["metadata"]["annotations"] = json!({ (marks::STAGED_BY): "p2" });
+    assert_eq!(PolicyState::of(Some(&marked), "p1"), PolicyState::Foreign);
+}
+
+#[test]
+fn a_policys_marks_tell_in_whose_hand_it_is() {
+    let nobodys = PolicySettings {
+        overwrite: false,
+        preserve: false,
+        propagate_dependencies: false,
+        released_by_us: false,
+        staged_by_us: false,
+        suspended: false,
+    };
+    let staged = PolicySettings {
+        staged_by_us: true,
+        ..nobodys
+    };
+    let released = PolicySettings {
+        released_by_us: true,
+        ..nobodys
+    };
+    let both = PolicySettings {
+        released_by_us: true,
+        ..staged
+    };
+    for (staged_by, released_by, expected) in [
+        (None, None, PolicyState::Ours(nobodys)),
+        (Some("p1"), None, PolicyState::Ours(staged)),
+        (None, Some("p1"), PolicyState::Ours(released)),
+        (Some("p1"), Some("p1"), PolicyState::Ours(both)),
+        (Some("p2"), None, PolicyState::InHand),
+        (None, Some("p2"), PolicyState::InHand),
+        (Some("p1"), Some("p2"), PolicyState::InHand),
+        (Some("p2"), Some("p1"), PolicyState::InHand),
+    ] {
+        let mut policy = policy();
+        policy["metadata"]["annotations"] = json!({
+            (marks::STAGED_BY): staged_by,
+            (marks::RELEASED_BY): released_by,
+        });
+        assert_eq!(
+            PolicyState::of(Some(&policy), "p1"),
+            expected,
+            "{staged_by:?} {released_by:?}"
+        );
+    }
+}
+
+#[test]
+fn a_policys_settings_are_those_of_its_spec() {
+    let key = ObjectKey::deployment("web");
+    let staged = crate::policy::staged_policy(&key, "shop", "member1", "p1", false);
+    let settings = |spec: &Value| {
+        let mut policy = staged.clone();
+        policy["spec"] = spec.clone();
+        match PolicyState::of(Some(&policy), "p1") {
+            PolicyState::Ours(settings) => settings,
+            other => panic!("{other:?}"),
+        }
+    };
+    let as_staged = PolicySettings {
+        overwrite: true,
+        preserve: false,
+        propagate_dependencies: false,
+        released_by_us: false,
+        staged_by_us: true,
+        suspended: true,
+    };
+    assert_eq!(settings(&staged["spec"]), as_staged);
+
+    let nothing = PolicySettings {
+        overwrite: false,
+        suspended: false,
+        ..as_staged
+    };
+    for (spec, expected) in [
+        (json!({}), nothing),
+        (
+            json!({"conflictResolution": "Abort", "suspension": {"dispatching": false}}),
+            nothing,
+        ),
+        // Some clusters only: what we stage is suspended in all.
+        (
+            json!({"suspension": {"dispatchingOnClusters": {"clusterNames": ["member1"]}}}),
+            nothing,
+        ),
+        (
+            json!({"preserveResourcesOnDeletion": true}),
+            PolicySettings {
+                preserve: true,
+                ..nothing
+            },
+        ),
+        (
+            json!({"propagateDeps": true}),
+            PolicySettings {
+                propagate_dependencies: true,
+                ..nothing
+            },
+        ),
+        (
+            json!({"conflictResolution": "Overwrite"}),
+            PolicySettings {
+                overwrite: true,
+                ..nothing
+            },
+        ),
+    ] {
+        assert_eq!(settings(&spec), expected, "{spec}");
+    }
+}
+
+#[test]
+fn a_template_is_told_by_hold_claim_and_first_writer() {
+    let claimed = TemplateState::Claimed(TemplateSettings {
+        replicas: None,
+        retains_replicas: false,
+    });
+    let ours = json!([
+        {"manager": "kubectl-edit", "fieldsV1": {"f:spec": {}}},
+        {"manager": "karmada-promoter", "fieldsV1": {"f:metadata": {}, "f:spec": {}}},
+    ]);
+    let others = json!([
+        // We wrote a label onto what somebody else made.
+        {"manager": "karmada-promoter", "fieldsV1": {"f:metadata": {}}},
+        {"manager": "kubectl-create", "fieldsV1": {"f:spec": {}}},
+    ]);
+    let deleted = json!("2026-01-01T00:00:00Z");
+    let hold = (marks::HOLD, marks::HOLD_VALUE);
+    let claim = (marks::POLICY_ID, "id-1");
+    for (name, labels, fields, deletion, expected) in [
+        ("held", vec![hold], &ours, None, TemplateState::Held),
+        (
+            "held though it has our claim",
+            vec![hold, claim],
+            &ours,
+            None,
+            TemplateState::Held,
+        ),
+        (
+            "claimed by our policy",
+            vec![claim],
+            &ours,
+            None,
+            claimed.clone(),
+        ),
+        (
+            "claimed by our policy, and made by somebody else",
+            vec![claim],
+            &others,
+            None,
+            claimed,
+        ),
+        (
+            "claimed by another policy",
+            vec![(marks::POLICY_ID, "id-2")],
+            &ours,
+            None,
+            TemplateState::Captured,
+        ),
+        (
+            "claimed by a ClusterPropagationPolicy",
+            vec![(marks::CLUSTER_POLICY_ID, "id-1")],
+            &ours,
+            None,
+            TemplateState::Captured,
+        ),
+        (
+            "claimed by none",
+            vec![],
+            &ours,
+            None,
+            TemplateState::Captured,
+        ),
+        (
+            "held by somebody else",
+            vec![(marks::HOLD, "another-tool")],
+            &others,
+            None,
+            TemplateState::Foreign,
+        ),
+        (
+            "made by somebody else",
+            vec![(marks::POLICY_ID, "id-2")],
+            &others,
+            None,
+            TemplateState::Foreign,
+        ),
+        (
+            "on its way out",
+            vec![hold],
+            &ours,
+            Some(&deleted),
+            TemplateState::Deleting,
+        ),
+        (
+            "claimed and on its way out",
+            vec![claim],
+            &ours,
+            Some(&deleted),
+            TemplateState::Deleting,
+        ),
+    ] {
+        let labels: serde_json::Map<_, _> = labels
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), json!(value)))
+            .collect();
+        let template = json!({"metadata": {
+            "deletionTimestamp": deletion,
+            "labels": labels,
+            "managedFields": fields,
+        }});
+        assert_eq!(
+            TemplateState::of(Some(&template), Some(&policy())),
+            expected,
+            "{name}"
+        );
+    }
+    assert_eq!(
+        TemplateState::of(None, Some(&policy())),
+        TemplateState::Absent
+    );
+}
+
+#[test]
+fn our_own_templates_are_known_by_what_each_kind_holds() {
+    for (field, expected) in [
+        ("f:data", TemplateState::Captured),
+        ("f:imagePullSecrets", TemplateState::Captured),
+        ("f:spec", TemplateState::Captured),
+        ("f:type", TemplateState::Captured),
+        ("f:metadata", TemplateState::Foreign),
+        ("f:status", TemplateState::Foreign),
+    ] {
+        let template = json!({"metadata": {"managedFields": [
+            {"manager": "karmada-promoter", "fieldsV1": {(field): {}}},
+        ]}});
+        assert_eq!(
+            TemplateState::of(Some(&template), None),
+            expected,
+            "{field}"
+        );
+    }
+}
+
+#[test]
+fn without_an_id_of_the_policy_nothing_is_claimed_by_it() {
+    let unclaimed = json!({"metadata": {"labels": {}}});
+    let claimed = json!({"metadata": {"labels": { (marks::POLICY_ID): "id-1" }}});
+    let mut without_id = policy();
+    without_id["metadata"]["labels"] = json!({});
+    for (template, policy) in [
+        (&unclaimed, None),
+        (&unclaimed, Some(&without_id)),
+        (&claimed, None),
+        (&claimed, Some(&without_id)),
+    ] {
+        assert_eq!(
+            TemplateState::of(Some(template), policy),
+            TemplateState::Foreign
+        );
+    }
+}
+
+#[test]
+fn a_claimed_templates_replicas_are_read() {
+    let template = |retain: &str| {
+        json!({
+            "metadata": {"labels": {
+                (marks::POLICY_ID): "id-1", (marks::RETAIN_REPLICAS): retain,
+            }},
+            "spec": {"replicas": 0},
+        })
+    };
+    for (retain, retains_replicas) in [("true", true), ("false", false)] {
+        assert_eq!(
+            TemplateState::of(Some(&template(retain)), Some(&policy())),
+            TemplateState::Claimed(TemplateSettings {
+                replicas: Some(0),
+                retains_replicas,
+            })
+        );
+    }
+}
+
+#[test]
+fn a_suspended_work_has_not_been_applied() {
+    assert_eq!(
+        WorkState::of(&work(), "member1", Some(&template()), None),
+        Some(suspended_work())
+    );
+}
+
+#[test]
+fn a_work_is_read_field_by_field() {
+    type Change = fn(&mut Value);
+    type Expected = fn(&mut WorkState);
+    let changes: [(&str, Change, Expected); 10] = [
+        (
+            "dispatched",
+            |work| work["spec"]["suspendDispatching"] = json!(false),
+            |state| state.suspended = false,
+        ),
+        (
+            "never suspended",
+            |work| work["spec"]["suspendDispatching"] = json!(null),
+            |state| state.suspended = false,
+        ),
+        (
+            "preserved",
+            |work| work["spec"]["preserveResourcesOnDeletion"] = json!(true),
+            |state| state.preserve = true,
+        ),
+        (
+            "on its way out",
+            |work| work["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"),
+            |state| state.deleting = true,
+        ),
+        (
+            "applied",
+            |work| work["status"] = conditions(&[("Applied", "True", "done")]),
+            |state| {
+                state.applied = Some(true);
+                state.dispatching_stopped = false;
+            },
+        ),
+        (
+            "refused by the member",
+            |work| {
+                work["status"] = conditions(&[
+                    ("Applied", "False", "denied"),
+                    ("Dispatching", "True", "on"),
+                ]);
+            },
+            |state| {
+                state.applied = Some(false);
+                state.dispatching_stopped = false;
+                state.message = Some("denied".to_owned());
+            },
+        ),
+        (
+            "not known whether applied",
+            |work| work["status"] = conditions(&[("Applied", "Unknown", "wait")]),
+            |state| state.dispatching_stopped = false,
+        ),
+        (
+            "nothing said yet",
+            |work| work["status"] = json!(null),
+            |state| state.dispatching_stopped = false,
+        ),
+        (
+            "replicas of the template",
+            |work| {
+                let manifest = &mut work["spec"]["workload"]["manifests"][0];
+                manifest["metadata"]["labels"] = json!({});
+                manifest["spec"]["replicas"] = json!(5);
+            },
+            |state| {
+                state.replicas = Some(5);
+                state.retains_replicas = false;
+            },
+        ),
+        (
+            "no replicas",
+            |work| work["spec"]["workload"]["manifests"][0]["spec"] = json!(null),
+            |state| state.replicas = None,
+        ),
+    ];
+    for (name, change, expected) in changes {
+        let mut work = work();
+        change(&mut work);
+        let mut state = suspended_work();
+        expected(&mut state);
+        assert_eq!(
+            WorkState::of(&work, "member1", Some(&template()), None),
+            Some(state),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_work_is_not_taken_for_one() {
+    for broken in [
+        json!({}),
+        json!({"metadata": {"name": "web-56d6c779bb"}, "spec": "no"}),
+    ] {
+        assert_eq!(WorkState::of(&broken, "member1", None, None), None);
+    }
+}
+
+#[test]
+fn a_live_object_is_taken_over_by_the_work_that_it_names() {
+    let live = |managed: &str, namespace: &str, name: &str| {
+        json!({"metadata": {
+            "labels": { (marks::MANAGED): managed },
+            "annotations": { (marks::WORK_NAMESPACE): namespace, (marks::WORK_NAME): name },
+        }})
+    };
+    let (namespace, name) = ("karmada-es-member1", "web-56d6c779bb");
+    for (live, managed, taken_over) in [
+        (live("true", namespace, name), true, true),
+        // A copy from another cluster, another object's marks, and what Karmada has let go of.
+        (live("true", "karmada-es-member2", name), true, false),
+        (live("true", namespace, "web-55c4c4674c"), true, false),
+        (live("false", namespace, name), false, false),
+        (
+            json!({"metadata": {"labels": { (marks::MANAGED): "true" }}}),
+            true,
+            false,
+        ),
+        (json!({"metadata": {"name": "web"}}), false, false),
+    ] {
+        let state = WorkState::of(&work(), "member1", Some(&template()), Some(&live)).unwrap();
+        assert_eq!(
+            (state.managed, state.taken_over),
+            (managed, taken_over),
+            "{live}"
+        );
+    }
+}
+
+#[test]
+fn a_manifest_is_current_when_it_is_that_of_the_template() {
+    let with_generation =
+        |generation: Value| json!({"metadata": {"uid": "t1", "generation": generation}});
+    for (name, template, current) in [
+        ("rendered from it", Some(with_generation(json!(2))), true),
+        ("it was changed", Some(with_generation(json!(3))), false),
+        // Nothing tells whether a ConfigMap was changed since.
+        (
+            "it has no generation",
+            Some(with_generation(json!(null))),
+            true,
+        ),
+        (
+            "it was created anew",
+            Some(json!({"metadata": {"uid": "t2", "generation": 2}})),
+            false,
+        ),
+        (
+            "it was created anew, without a generation",
+            Some(json!({"metadata": {"uid": "t2"}})),
+            false,
+        ),
+        ("it is gone", None, false),
+    ] {
+        let state = WorkState::of(&work(), "member1", template.as_ref(), None).unwrap();
+        assert_eq!(state.current, current, "{name}");
+    }
+    // Nothing rendered says nothing of any template.
+    let mut empty = work();
+    empty["spec"]["workload"]["manifests"] = json!([]);
+    let state = WorkState::of(&empty, "member1", Some(&template()), None).unwrap();
+    assert!(!state.current);
+    assert_eq!(manifest(&empty), &Value::Null);
+}
+
+#[test]
+fn a_binding_binds_once_the_scheduler_has_seen_it() {
+    type Change = fn(&mut Value);
+    let bound_to = |clusters: &[&str]| Some(clusters.iter().copied().map(str::to_owned).collect());
+    let changes: [(&str, Change, Option<Vec<String>>); 9] = [
+        ("seen", |_| {}, bound_to(&["member1", "member2"])),
+        (
+            "nothing fits",
+            |binding| binding["spec"]["clusters"] = json!([]),
+            bound_to(&[]),
+        ),
+        (
+            "no cluster yet",
+            |binding| binding["spec"]["clusters"] = json!(null),
+            None,
+        ),
+        (
+            "changed since it was seen",
+            |binding| binding["metadata"]["generation"] = json!(3),
+            None,
+        ),
+        (
+            "never seen",
+            |binding| binding["status"]["schedulerObservedGeneration"] = json!(null),
+            None,
+        ),
+        (
+            "not scheduled",
+            |binding| binding["status"] = scheduled("False"),
+            None,
+        ),
+        ("no status", |binding| binding["status"] = json!(null), None),
+        (
+            "of another policy",
+            |binding| binding["metadata"]["labels"][marks::POLICY_ID] = json!("id-2"),
+            None,
+        ),
+        (
+            "of no policy",
+            |binding| binding["metadata"]["labels"] = json!(null),
+            None,
+        ),
+    ];
+    for (name, change, expected) in changes {
+        let mut binding = binding();
+        change(&mut binding);
+        assert_eq!(bound(Some(&binding), Some(&policy())), expected, "{name}");
+    }
+    assert_eq!(bound(Some(&binding()), None), None);
+    assert_eq!(bound(None, Some(&policy())), None);
+    let mut nobodys = binding();
+    nobodys["metadata"]["labels"] = json!({});
+    assert_eq!(bound(Some(&nobodys), Some(&json!({}))), None);
+}
+
+#[test]
+fn only_other_workloads_are_others() {
+    let web = ObjectKey::deployment("web");
+    let binding = |required_by: Value| json!({"spec": {"requiredBy": required_by}});
+    for (required_by, expected) in [
+        (json!(null), false),
+        (json!([]), false),
+        (
+            json!([{"namespace": "shop", "name": "web-deployment"}]),
+            false,
+        ),
+        (
+            json!([{"namespace": "shop", "name": "web-statefulset"}]),
+            true,
+        ),
+        (
+            json!([{"namespace": "shop", "name": "api-deployment"}]),
+            true,
+        ),
+        (
+            json!([{"namespace": "mall", "name": "web-deployment"}]),
+            true,
+        ),
+        (
+            json!([
+                {"namespace": "shop", "name": "web-deployment"},
+                {"namespace": "shop", "name": "api-deployment"},
+            ]),
+            true,
+        ),
+    ] {
+        let binding = binding(required_by);
+        assert_eq!(
+            required_by_others(Some(&binding), "shop", &web),
+            expected,
+            "{binding}"
+        );
+    }
+    assert!(!required_by_others(None, "shop", &web));
+}
+
+#[test]
+fn an_object_is_needed_where_its_policy_or_a_workload_says() {
+    let policy = json!({
+        "spec": {"placement": {"clusterAffinity": {"clusterNames": ["member2", "member1"]}}},
+    });
+    let binding = json!({"spec": {"requiredBy": [
+        {"name": "web-deployment", "clusters": [{"name": "member3"}, {"name": "member1"}]},
+        {"name": "api-deployment", "clusters": [{"name": "member4"}]},
+        {"name": "not-scheduled"},
+    ]}});
+    assert_eq!(
+        needed_in(Some(&binding), Some(&policy)),
+        ["member1", "member2", "member3", "member4"]
+    );
+    assert_eq!(needed_in(None, Some(&policy)), ["member1", "member2"]);
+    assert_eq!(
+        needed_in(Some(&binding), None),
+        ["member1", "member3", "member4"]
+    );
+    assert!(needed_in(None, None).is_empty());
+    // Every cluster that fits: none is named.
+    assert!(needed_in(None, Some(&json!({"spec": {"placement": {}}}))).is_empty());
+}
+
+/// A policy of ours with an id, and no other setting.
+fn policy() -> Value {
+    json!({
+        "metadata": {
+            "labels": {
+                (marks::MANAGED_BY): marks::FIELD_MANAGER,
+                (marks::POLICY_ID): "id-1",
+            },
+        },
+        "spec": {},
+    })
+}
+
+fn template() -> Value {
+    json!({"metadata": {"uid": "t1", "generation": 2}})
+}
+
+/// A Work that Karmada rendered while dispatching is suspended.
+fn work() -> Value {
+    json!({
+        "apiVersion": "work.karmada.io/v1alpha1",
+        "kind": "Work",
+        "metadata": {"name": "web-56d6c779bb", "namespace": "karmada-es-member1"},
+        "spec": {
+            "suspendDispatching": true,
+            "workload": {"manifests": [{
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {
+                    "name": "web",
+                    "labels": { (marks::RETAIN_REPLICAS): "true" },
+                    "annotations": {
+                        (marks::TEMPLATE_GENERATION): "2",
+                        (marks::TEMPLATE_UID): "t1",
+                    },
+                },
+                "spec": {"replicas": 2},
+            }]},
+        },
+        "status": conditions(&[("Dispatching", "False", "it is suspended")]),
+    })
+}
+
+/// What [`work`] comes to.
+fn suspended_work() -> WorkState {
+    WorkState {
+        applied: None,
+        cluster: "member1".to_owned(),
+        current: true,
+        deleting: false,
+        dispatching_stopped: true,
+        managed: false,
+        message: None,
+        preserve: false,
+        replicas: Some(2),
+        retains_replicas: true,
+        suspended: true,
+        taken_over: false,
+    }
+}
+
+fn binding() -> Value {
+    json!({
+        "apiVersion": "work.karmada.io/v1alpha2",
+        "kind": "ResourceBinding",
+        "metadata": {
+            "name": "web-deployment",
+            "namespace": "shop",
+            "generation": 2,
+            "labels": { (marks::POLICY_ID): "id-1" },
+        },
+        "spec": {
+            "clusters": [{"name": "member2", "replicas": 2}, {"name": "member1", "replicas": 2}],
+            "resource": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        },
+        "status": scheduled("True"),
+    })
+}
+
+fn scheduled(value: &str) -> Value {
+    let mut status = conditions(&[
+        ("FullyApplied", "False", "suspended"),
+        ("Scheduled", value, ""),
+    ]);
+    status["schedulerObservedGeneration"] = json!(2);
+    status
+}
+
+fn conditions(conditions: &[(&str, &str, &str)]) -> Value {
+    let conditions: Vec<_> = conditions
+        .iter()
+        .map(|(kind, status, message)| {
+            json!({
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+                "message": message,
+                "reason": "Reason",
+                "status": status,
+                "type": kind,
+            })
+        })
+        .collect();
+    json!({"conditions": conditions})
+}
