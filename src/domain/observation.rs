@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use promoter_api::{
-    karmada::{ResourceBinding, Work},
-    marks,
-};
+use promoter_api::{karmada::ResourceBinding, marks};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -24,10 +21,24 @@ pub struct ObjectState {
     pub needed_in: Vec<String>,
     /// Its policy.
     pub policy: PolicyState,
+    /// Which policy was seen, as it was.
+    pub policy_version: Option<Version>,
     /// Its resource template.
     pub template: TemplateState,
+    /// Which template was seen, as it was.
+    pub template_version: Option<Version>,
     /// What Karmada rendered for each cluster.
     pub works: Vec<WorkState>,
+}
+
+/// What was seen of an object: a write that was decided on by it must not happen to what the
+/// object has become since, or to another one of its name.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Version {
+    /// The object's resource version.
+    pub resource_version: String,
+    /// The object's UID.
+    pub uid: String,
 }
 
 /// The policy under the name that ours has.
@@ -123,6 +134,18 @@ pub struct WorkState {
     pub taken_over: bool,
 }
 
+impl Version {
+    /// Reads it off an object.
+    #[must_use]
+    pub fn of(object: Option<&Value>) -> Option<Self> {
+        let metadata = &object?["metadata"];
+        Some(Self {
+            resource_version: metadata["resourceVersion"].as_str()?.to_owned(),
+            uid: metadata["uid"].as_str()?.to_owned(),
+        })
+    }
+}
+
 impl PolicyState {
     /// Reads it off a policy, from the point of view of one Promotion.
     #[must_use]
@@ -193,7 +216,8 @@ impl TemplateState {
 impl WorkState {
     /// Reads it off a Work of one cluster, the template it comes from, and the live object.
     ///
-    /// Nothing for a Work that cannot be understood.
+    /// Read field by field: a Work with something in it that this program does not know is still
+    /// a Work, and must not be taken for one that is gone. Nothing only where there is no name.
     #[must_use]
     pub fn of(
         work: &Value,
@@ -203,10 +227,12 @@ impl WorkState {
     ) -> Option<Self> {
         let name = work["metadata"]["name"].as_str()?;
         let manifest = manifest(work);
-        let parsed = Work::deserialize(work).ok()?;
-        let status = parsed.status.unwrap_or_default();
-        let conditions = status.conditions.unwrap_or_default();
-        let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
+        let spec = &work["spec"];
+        let conditions = work["status"]["conditions"].as_array();
+        let condition = |kind: &str| {
+            let mut conditions = conditions.into_iter().flatten();
+            conditions.find(|condition| condition["type"] == kind)
+        };
         let applied = condition("Applied");
         let marks_of_live = live.map(|live| &live["metadata"]);
         let managed =
@@ -218,9 +244,9 @@ impl WorkState {
                     && annotations[marks::WORK_NAMESPACE] == work["metadata"]["namespace"]
             });
         Some(Self {
-            applied: applied.and_then(|condition| match condition.status.as_str() {
-                "True" => Some(true),
-                "False" => Some(false),
+            applied: applied.and_then(|condition| match condition["status"].as_str() {
+                Some("True") => Some(true),
+                Some("False") => Some(false),
                 _ => None,
             }),
             cluster: cluster.to_owned(),
@@ -228,14 +254,14 @@ impl WorkState {
             deleting: work["metadata"]["deletionTimestamp"].is_string(),
             managed,
             dispatching_stopped: condition("Dispatching")
-                .is_some_and(|condition| condition.status == "False"),
+                .is_some_and(|condition| condition["status"] == "False"),
             message: applied
-                .filter(|condition| condition.status == "False")
-                .map(|condition| condition.message.clone()),
-            preserve: parsed.spec.preserve_resources_on_deletion == Some(true),
+                .filter(|condition| condition["status"] == "False")
+                .map(|condition| condition["message"].as_str().unwrap_or_default().to_owned()),
+            preserve: spec["preserveResourcesOnDeletion"] == true,
             replicas: manifest["spec"]["replicas"].as_i64(),
             retains_replicas: manifest["metadata"]["labels"][marks::RETAIN_REPLICAS] == "true",
-            suspended: parsed.spec.suspend_dispatching == Some(true),
+            suspended: spec["suspendDispatching"] == true,
             taken_over,
         })
     }
@@ -312,8 +338,9 @@ pub fn needed_in(binding: Option<&Value>, policy: Option<&Value>) -> Vec<String>
 
 /// Whether a manifest was rendered from the template as it is now.
 ///
-/// Karmada writes the template's generation onto the manifest; a kind without generations
-/// (ConfigMap, Secret, ServiceAccount) is compared by what it holds.
+/// Karmada writes the template's UID and generation onto the manifest. A kind without generations
+/// (ConfigMap, Secret, ServiceAccount) is told by its UID alone: what it holds cannot be compared,
+/// as a person's OverridePolicy may change it.
 fn is_current(manifest: &Value, template: Option<&Value>) -> bool {
     let Some(template) = template else {
         return false;

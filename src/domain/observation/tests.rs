@@ -403,13 +403,16 @@ fn a_work_is_read_field_by_field() {
 }
 
 #[test]
-fn what_is_no_work_is_not_taken_for_one() {
-    for broken in [
-        json!({}),
-        json!({"metadata": {"name": "web-56d6c779bb"}, "spec": "no"}),
-    ] {
-        assert_eq!(WorkState::of(&broken, "member1", None, None), None);
-    }
+fn a_work_with_something_unknown_in_it_is_still_there() {
+    assert_eq!(WorkState::of(&json!({}), "member1", None, None), None);
+
+    let mut unknown = work();
+    unknown["spec"]["ofALaterVersion"] = json!({"a": 1});
+    unknown["status"]["manifestStatuses"] = json!([{"health": "OfALaterVersion"}]);
+    assert_eq!(
+        WorkState::of(&unknown, "member1", Some(&template()), None),
+        Some(suspended_work())
+    );
 }
 
 #[test]
