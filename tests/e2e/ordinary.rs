@@ -70,6 +70,33 @@ async fn it_moves_to_another_cluster_with_all_that_it_needs() -> Result<()> {
 }
 
 #[tokio::test]
+async fn it_is_taken_back_from_another_cluster_with_all_that_it_needs() -> Result<()> {
+    let scene = Scene::new("take-back").await?;
+    let before = promoted(&scene, json!({})).await?;
+    scene.place("web", &["member1", "member2"]).await?;
+    assert_arrived(&scene).await?;
+
+    scene.place("web", &["member1"]).await?;
+
+    let member2 = scene.member("member2");
+    let copies = [
+        (Kind::deployment(), "web"),
+        (Kind::config_map(), "settings"),
+        (Kind::secret(), "password"),
+        (Kind::secret(), "registry"),
+        (Kind::service_account(), "runner"),
+    ];
+    for (kind, name) in &copies {
+        scene.until_gone(member2, kind, name).await?;
+        scene.member("member1").get(kind, name).await?;
+    }
+    // A namespace may hold what others have put there since.
+    let namespaces = Kind::namespace();
+    member2.get(&namespaces, &scene.namespace).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
 async fn it_is_left_running_where_it_is_preserved() -> Result<()> {
     let scene = Scene::new("preserve").await?;
     let before = promoted(&scene, json!({"onClusterRemoval": "Preserve"})).await?;

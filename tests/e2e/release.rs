@@ -84,21 +84,65 @@ async fn a_workload_in_two_members_is_released_in_both() -> Result<()> {
         before.assert_untouched().await?;
         marks::assert_no_trace(&scene, member).await?;
         assert_opted_out(&scene, member).await?;
-        let kinds = [
-            (Kind::config_map(), "web-settings"),
-            (Kind::secret(), "web-password"),
-            (Kind::secret(), "registry"),
-            (Kind::service_account(), "runner"),
-        ];
-        for (kind, name) in kinds {
-            scene.member(member).get(&kind, name).await?;
-        }
+        assert_left_with_what_it_needs(&scene, member).await?;
+    }
+    scene.assert_nothing_federated().await
+}
+
+#[tokio::test]
+async fn a_workload_that_was_moved_is_released_where_it_runs() -> Result<()> {
+    let scene = Scene::new("release-moved").await?;
+    promoted_in_its_second_revision(&scene).await?;
+    scene.place("web", &["member2"]).await?;
+    until_running(&scene, "member2", "web").await?;
+    let (member1, deployments) = (scene.member("member1"), Kind::deployment());
+    scene.until_gone(member1, &deployments, "web").await?;
+    let before = Before::take(&scene, "member2", "web").await?;
+
+    scene.released("web").await?;
+
+    before.assert_untouched().await?;
+    assert_opted_out(&scene, "member2").await?;
+    for member in ["member1", "member2"] {
+        assert_left_with_what_it_needs(&scene, member).await?;
+        marks::assert_no_trace(&scene, member).await?;
+    }
+    let deployment = member1.find(&deployments, "web").await?;
+    assert!(deployment.is_none(), "it is in member1 again");
+    scene.assert_nothing_federated().await
+}
+
+#[tokio::test]
+async fn a_workload_that_was_left_running_is_released_without_a_trace_too() -> Result<()> {
+    let scene = Scene::new("release-left").await?;
+    let before = running_in_its_second_revision(&scene).await?;
+    let preserve = json!({"onClusterRemoval": "Preserve"});
+    scene.promote_with("web", "member1", preserve).await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    scene.place("web", &["member2"]).await?;
+    until_running(&scene, "member2", "web").await?;
+    let before_there = Before::take(&scene, "member2", "web").await?;
+
+    scene.released("web").await?;
+
+    for (member, before) in [("member1", &before), ("member2", &before_there)] {
+        before.assert_untouched().await?;
+        assert_left_with_what_it_needs(&scene, member).await?;
+        marks::assert_no_trace(&scene, member).await?;
     }
     scene.assert_nothing_federated().await
 }
 
 /// A promoted workload with a revision that it can be rolled back to.
 async fn promoted_in_its_second_revision(scene: &Scene) -> Result<Before> {
+    let before = running_in_its_second_revision(scene).await?;
+    scene.annotate("member1", "web", "true").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await?;
+    Ok(before)
+}
+
+async fn running_in_its_second_revision(scene: &Scene) -> Result<Before> {
     Workload::typical("web")
         .service_account("runner", "registry")
         .deploy(scene, "member1")
@@ -106,15 +150,25 @@ async fn promoted_in_its_second_revision(scene: &Scene) -> Result<Before> {
     let set = format!("app={SECOND_IMAGE}");
     let arguments = ["set", "image", "deployment/web", set.as_str()];
     scene.kubectl("member1", &arguments).await?;
-    let what = "the pods of the first revision are gone";
     until_running(scene, "member1", "web").await?;
-    let before = scene
+    let what = "the pods of the first revision are gone";
+    scene
         .eventually(what, async || Before::take(scene, "member1", "web").await)
-        .await?;
-    scene.annotate("member1", "web", "true").await?;
-    scene.until_phase("web", Phase::Promoted).await?;
-    before.assert_untouched().await?;
-    Ok(before)
+        .await
+}
+
+/// Fails unless a member has everything that the workload needs.
+async fn assert_left_with_what_it_needs(scene: &Scene, member: &str) -> Result<()> {
+    let needed = [
+        (Kind::config_map(), "web-settings"),
+        (Kind::secret(), "registry"),
+        (Kind::secret(), "web-password"),
+        (Kind::service_account(), "runner"),
+    ];
+    for (kind, name) in needed {
+        scene.member(member).get(&kind, name).await?;
+    }
+    Ok(())
 }
 
 /// Fails unless the Deployment and all of its ReplicaSets say that nobody is to promote it.
