@@ -1,5 +1,6 @@
 //! The development kit's commands: `cargo xtask --help`.
 
+mod demo;
 mod figures;
 mod fleet;
 mod generate;
@@ -25,6 +26,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Watch an application being promoted, spread and released, on a fleet of its own
+    Demo(demo::Arguments),
     /// A real Karmada fleet on this machine
     #[command(subcommand)]
     Fleet(fleet::Command),
@@ -37,6 +40,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(arguments).await,
         Command::Fleet(command) => fleet::run(command).await,
         Command::Generate(arguments) => generate::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,

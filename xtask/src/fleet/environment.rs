@@ -1,18 +1,31 @@
-//! `fleet env`.
+//! `fleet env`: what a shell needs to work with a fleet.
 
 use promoter_fleet::Fleet;
 
 use crate::{say::say, workspace};
 
-/// Prints the fleet's variables for a shell. The workspace's binaries come first on the path, so
-/// that kubectl finds the plugin as it was built last.
-pub(super) fn print(fleet: &Fleet) -> anyhow::Result<()> {
+/// The variables to work with a fleet. The workspace's binaries come first on the path, so that
+/// kubectl finds the plugin as it was built last.
+pub(crate) fn variables(fleet: &Fleet) -> anyhow::Result<Vec<(String, String)>> {
     let binaries = workspace::binaries()?;
-    for (name, value) in fleet.environment() {
-        let value = match name.as_str() {
-            "PATH" => format!("{}:{value}", binaries.display()),
-            _ => value,
-        };
+    let mut variables = fleet.environment();
+    for (name, value) in &mut variables {
+        if name == "PATH" {
+            *value = format!("{}:{value}", binaries.display());
+        }
+    }
+    // kubectl remembers what a server serves by its address, and this fleet's ports have been, and
+    // will be, those of other servers.
+    let folder = fleet.kubeconfig().ancestors().nth(2);
+    if let Some(cache) = folder.map(|folder| folder.join("work/kubectl")) {
+        variables.push(("KUBECACHEDIR".into(), cache.to_string_lossy().into_owned()));
+    }
+    Ok(variables)
+}
+
+/// Prints the fleet's variables for a shell.
+pub(super) fn print(fleet: &Fleet) -> anyhow::Result<()> {
+    for (name, value) in variables(fleet)? {
         say(format_args!("export {name}={}", quote(&value)));
     }
     Ok(())

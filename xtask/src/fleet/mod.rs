@@ -6,6 +6,7 @@ mod show;
 mod start;
 mod up;
 
+pub(crate) use environment::variables;
 pub(crate) use start::{Started, logs, start};
 
 use clap::{Args, Subcommand};
