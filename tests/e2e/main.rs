@@ -16,10 +16,13 @@
 )]
 
 mod capture;
+mod crash;
 mod dependencies;
+mod door;
 mod namespaces;
 mod ordinary;
 mod partway;
+mod plugin;
 mod preconditions;
 mod promote;
 mod refuse;

@@ -123,7 +123,7 @@ pub(crate) async fn run(
 
 /// The folder with `kubectl-promote`, which is built first: Cargo builds for a test only what is in
 /// the test's own package.
-fn plugins() -> &'static Path {
+pub(super) fn plugins() -> &'static Path {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

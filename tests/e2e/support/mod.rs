@@ -8,6 +8,7 @@
 //! - [`Before`]: the proof that a workload's pods were left alone;
 //! - [`marks`]: the proof that no trace of Karmada is left;
 //! - [`Recording`]: everything that ever happened to the objects of a kind;
+//! - [`kubectl_promote`]: `kubectl promote …`, with its exit code and all that it printed;
 //! - [`Rules`] and [`Webhook`]: what a member's administrator sets up for one namespace;
 //! - [`sample`]: how much of what could be tested is tested.
 #![allow(dead_code, reason = "not every filter of the tests uses everything")]
@@ -17,6 +18,7 @@ mod cluster;
 pub(crate) mod fleet;
 mod kind;
 pub(crate) mod marks;
+pub(crate) mod plugin;
 mod recording;
 mod refusal;
 mod rules;
@@ -29,6 +31,7 @@ mod workload;
 pub(crate) use before::Before;
 pub(crate) use cluster::Cluster;
 pub(crate) use kind::Kind;
+pub(crate) use plugin::{Answer, kubectl_promote};
 pub(crate) use recording::Recording;
 pub(crate) use rules::Rules;
 pub(crate) use scene::{Scene, manifest};

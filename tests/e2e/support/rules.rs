@@ -1,4 +1,4 @@
-//! What an administrator of a member sets up for one namespace, and takes away again.
+//! What an administrator of a cluster sets up for one namespace, and takes away again.
 
 use std::{
     path::PathBuf,
@@ -16,25 +16,30 @@ pub(crate) fn karmada_in(member: &str) -> String {
     format!("system:serviceaccount:karmada-cluster:karmada-{member}")
 }
 
-/// Objects of a member that belong to no namespace. They go with this value, however the test
+/// Objects of a cluster that belong to no namespace. They go with this value, however the test
 /// ends, so that no other test meets them.
 pub(crate) struct Rules {
+    cluster: Cluster,
     kubeconfig: PathBuf,
-    member: Cluster,
     objects: Vec<(Kind, String)>,
 }
 
 impl Rules {
-    pub(crate) async fn create(scene: &Scene, member: &str, objects: &[Value]) -> Result<Self> {
+    /// Creates objects in `karmada` or in a member.
+    pub(crate) async fn create(scene: &Scene, cluster: &str, objects: &[Value]) -> Result<Self> {
+        let (cluster, kubeconfig) = match cluster {
+            "karmada" => (&scene.karmada, scene.fleet.kubeconfig().to_path_buf()),
+            member => (scene.member(member), scene.fleet.member_kubeconfig(member)),
+        };
         let mut rules = Self {
-            kubeconfig: scene.fleet.member_kubeconfig(member),
-            member: scene.member(member).clone(),
+            cluster: cluster.clone(),
+            kubeconfig,
             objects: Vec::new(),
         };
         for object in objects {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             rules.objects.push((Kind::of(object), name.to_owned()));
-            rules.member.create(object).await?;
+            rules.cluster.create(object).await?;
         }
         Ok(rules)
     }
@@ -86,7 +91,7 @@ impl Rules {
     /// Takes them away before the test ends.
     pub(crate) async fn lift(&mut self) -> Result<()> {
         for (kind, name) in std::mem::take(&mut self.objects) {
-            self.member.delete(&kind, &name).await?;
+            self.cluster.delete(&kind, &name).await?;
         }
         Ok(())
     }
@@ -100,13 +105,13 @@ impl Drop for Rules {
         }
         // The test's own runtime, and its clients with it, may be ending too.
         let kubeconfig = std::mem::take(&mut self.kubeconfig);
-        let name = self.member.name().to_owned();
+        let name = self.cluster.name().to_owned();
         let removed = thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(async {
-                let member = Cluster::connect(&kubeconfig, &name, "default").await?;
+                let cluster = Cluster::connect(&kubeconfig, &name, "default").await?;
                 for (kind, name) in objects {
-                    member.delete(&kind, &name).await?;
+                    cluster.delete(&kind, &name).await?;
                 }
                 anyhow::Ok(())
             })
@@ -114,7 +119,7 @@ impl Drop for Rules {
         if let Ok(Err(error)) = removed.join() {
             eprintln!(
                 "rules of {} were left behind: {error:#}",
-                self.member.name()
+                self.cluster.name()
             );
         }
     }

@@ -1,0 +1,138 @@
+//! The annotation door, whatever happens to the promoter and to the members.
+//!
+//! The fleet is the tests' own, and they use it one after another: each of them breaks it for a
+//! while.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use promoter_api::{promotion::Phase, reason::Reason};
+use promoter_fleet::Fleet;
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use crate::support::{Before, Kind, Scene, Workload, fleet};
+
+#[tokio::test]
+async fn what_was_annotated_while_the_promoter_was_away_is_found() -> Result<()> {
+    let fleet = door().await?;
+    let scene = Scene::on(Arc::clone(&fleet), "away").await?;
+    fleet.kill(fleet::PROMOTER).await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    scene.annotate("member1", "web", "true").await?;
+
+    fleet.restart(fleet::PROMOTER).await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_member_that_joins_later_is_watched_too() -> Result<()> {
+    let mut fleet = door().await?;
+    let alone = Arc::get_mut(&mut fleet).context("no other test uses the fleet")?;
+    let member = alone.add_member().await?;
+    let scene = Scene::on(Arc::clone(&fleet), "later").await?;
+    Workload::typical("web").deploy(&scene, &member).await?;
+    let before = Before::take(&scene, &member, "web").await?;
+
+    scene.annotate(&member, "web", "true").await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await?;
+    scene.assert_absent_elsewhere(&member).await
+}
+
+#[tokio::test]
+async fn a_member_that_goes_away_for_a_while_is_waited_for() -> Result<()> {
+    let fleet = door().await?;
+    let scene = Scene::on(Arc::clone(&fleet), "outage").await?;
+    for name in ["api", "web"] {
+        Workload::typical(name).deploy(&scene, "member1").await?;
+    }
+    let before = Before::take(&scene, "member1", "api").await?;
+    fleet.kill("member1-apiserver").await?;
+    until_ready(&scene, "False").await?;
+
+    scene.promote("api", "member1").await?;
+
+    let words = ["member1", "not ready"];
+    let waited = scene.waits("api", Reason::ClusterNotReady, &words).await;
+    fleet.restart("member1-apiserver").await?;
+    fleet.until_ready().await?;
+    waited?;
+    scene.until_phase("api", Phase::Promoted).await?;
+    before.assert_untouched().await?;
+
+    let before = Before::take(&scene, "member1", "web").await?;
+    scene.annotate("member1", "web", "true").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn an_annotation_that_cannot_be_understood_is_told_of() -> Result<()> {
+    let scene = Scene::new("words").await?;
+    Workload::new("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+
+    scene.annotate("member1", "web", "yes").await?;
+
+    let member = scene.member("member1");
+    let words = ["member1", r#""true""#, r#""false""#, r#""yes""#];
+    let reason = "InvalidAnnotation";
+    scene
+        .until_warned(member, "Deployment", "web", reason, &words)
+        .await?;
+    let namespace = scene.namespace.as_str();
+    let found = scene.karmada.find(&Kind::namespace(), namespace).await?;
+    ensure!(found.is_none(), "the control plane has the namespace");
+    before.assert_untouched().await?;
+
+    scene.annotate("member1", "web", "true").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_namesake_in_another_member_is_told_of() -> Result<()> {
+    let scene = Scene::new("namesake-door").await?;
+    for member in ["member1", "member2"] {
+        Workload::new("web").deploy(&scene, member).await?;
+    }
+    let before = Before::take(&scene, "member2", "web").await?;
+    scene.annotate("member1", "web", "true").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+
+    scene.annotate("member2", "web", "true").await?;
+
+    let words = ["member2", "promoted from member1", "rename"];
+    let member = scene.member("member2");
+    scene
+        .until_warned(member, "Deployment", "web", "ConflictingTemplate", &words)
+        .await?;
+    before.assert_untouched().await
+}
+
+async fn until_ready(scene: &Scene, status: &str) -> Result<()> {
+    let what = format!("Karmada says Ready={status} of member1");
+    scene
+        .eventually(&what, async || {
+            let cluster = scene.karmada.get(&Kind::cluster(), "member1").await?;
+            let conditions = cluster["status"]["conditions"].as_array();
+            let told = conditions.into_iter().flatten().any(|condition| {
+                condition["type"] == "Ready" && condition["status"] == json!(status)
+            });
+            ensure!(told, "{}", cluster["status"]["conditions"]);
+            Ok(())
+        })
+        .await
+}
+
+/// The fleet of these tests, for one of them at a time.
+async fn door() -> Result<MutexGuard<'static, Arc<Fleet>>> {
+    static FLEET: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
+    let start = || async { Ok::<_, anyhow::Error>(Mutex::new(fleet::own("door", 1).await?)) };
+    Ok(FLEET.get_or_try_init(start).await?.lock().await)
+}
