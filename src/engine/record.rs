@@ -181,6 +181,9 @@ impl Record {
             Phase::Pending => {
                 status.before = None;
                 status.rehearsed = None;
+                // What is said of the last attempt must not be taken for what is said of this.
+                let conditions = &mut status.conditions;
+                conditions.retain(|condition| condition.type_ == "Promoted");
                 self.answer(&mut status);
             }
             Phase::Released | Phase::Releasing | Phase::Settling => self.answer(&mut status),
