@@ -349,3 +349,6 @@ fn conditions(status: &mut PromotionStatus, generation: Option<i64>, now: Timest
     }
     status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
 }
+
+#[cfg(test)]
+mod tests;
