@@ -21,10 +21,24 @@ pub struct ObjectState {
     pub needed_in: Vec<String>,
     /// Its policy.
     pub policy: PolicyState,
+    /// Which policy was seen, as it was.
+    pub policy_version: Option<Version>,
     /// Its resource template.
     pub template: TemplateState,
+    /// Which template was seen, as it was.
+    pub template_version: Option<Version>,
     /// What Karmada rendered for each cluster.
     pub works: Vec<WorkState>,
+}
+
+/// What was seen of an object: a write that was decided on by it must not happen to what the
+/// object has become since, or to another one of its name.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Version {
+    /// The object's resource version.
+    pub resource_version: String,
+    /// The object's UID.
+    pub uid: String,
 }
 
 /// The policy under the name that ours has.
@@ -118,6 +132,18 @@ pub struct WorkState {
     pub suspended: bool,
     /// The live object in the member bears the mark of this very Work.
     pub taken_over: bool,
+}
+
+impl Version {
+    /// Reads it off an object.
+    #[must_use]
+    pub fn of(object: Option<&Value>) -> Option<Self> {
+        let metadata = &object?["metadata"];
+        Some(Self {
+            resource_version: metadata["resourceVersion"].as_str()?.to_owned(),
+            uid: metadata["uid"].as_str()?.to_owned(),
+        })
+    }
 }
 
 impl PolicyState {

@@ -190,34 +190,7 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
             });
         }
     }
-    let refusal = if !differences.is_empty() {
-        Some((
-            Reason::DependencyConflict,
-            format!(
-                "what {} needs in cluster {} differs from its namesake in namespace {} of the \
-                 control plane: {}; make them equal, rename one, or leave dependencies out",
-                request.workload,
-                request.cluster,
-                request.namespace,
-                paths(&differences)
-            ),
-        ))
-    } else if !missing.is_empty() {
-        Some((
-            Reason::DependencyMissing,
-            format!(
-                "{} refers to {}, which namespace {} of cluster {} does not have; create it, or \
-                 mark the reference as optional",
-                request.workload,
-                missing.join(", "),
-                request.namespace,
-                request.cluster
-            ),
-        ))
-    } else {
-        None
-    };
-    if let Some((reason, message)) = refusal {
+    if let Some((reason, message)) = unmet(request, &differences, &missing) {
         return Outcome::Refused(Refusal {
             dependencies,
             differences,
@@ -238,6 +211,41 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
             .then(|| namespace(request.namespace, live.namespace.as_ref())),
         objects: created,
     }))
+}
+
+/// Why a workload cannot be promoted with its dependencies as they are.
+fn unmet(
+    request: &Request<'_>,
+    differences: &[Difference],
+    missing: &[String],
+) -> Option<(Reason, String)> {
+    if !differences.is_empty() {
+        Some((
+            Reason::DependencyConflict,
+            format!(
+                "what {} needs in cluster {} differs from its namesake in namespace {} of the \
+                 control plane: {}; make them equal, rename one, or leave dependencies out",
+                request.workload,
+                request.cluster,
+                request.namespace,
+                paths(differences)
+            ),
+        ))
+    } else if !missing.is_empty() {
+        Some((
+            Reason::DependencyMissing,
+            format!(
+                "{} refers to {}, which namespace {} of cluster {} does not have; create it, or \
+                 mark the reference as optional",
+                request.workload,
+                missing.join(", "),
+                request.namespace,
+                request.cluster
+            ),
+        ))
+    } else {
+        None
+    }
 }
 
 /// A namespace for the control plane, with the labels it has in the member, that Karmada does not

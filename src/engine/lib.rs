@@ -4,12 +4,13 @@
 //! - `reconcile`: the loop from observation to action;
 //! - `observe`: reads the control plane and the members into the domain's small values;
 //! - `act`: does what the step function says, one file for each group of actions;
-//! - `record`: the Promotion itself, its status and its conditions.
+//! - `record` and `conditions`: the Promotion itself, its status and its conditions.
 //!
 //! Nothing is decided here that the domain could decide, and nothing that was accepted lives in
 //! this process alone: it may die after any write.
 
 mod act;
+mod conditions;
 pub mod controller;
 mod observe;
 mod reconcile;

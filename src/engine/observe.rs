@@ -10,7 +10,7 @@ use promoter_api::{
 };
 use promoter_domain::{
     object::ObjectKey,
-    observation::{self, ObjectState, PolicyState, TemplateState, WorkState},
+    observation::{self, ObjectState, PolicyState, TemplateState, Version, WorkState},
     step::Observed,
 };
 use promoter_kubernetes::{members::Member, resource::Resource};
@@ -148,7 +148,9 @@ async fn object(
                 )),
         needed_in,
         policy: PolicyState::of(policy.as_ref(), record.uid()),
+        policy_version: Version::of(policy.as_ref()),
         template: TemplateState::of(template.as_ref(), policy.as_ref()),
+        template_version: Version::of(template.as_ref()),
         works,
     };
     Ok(Read {
@@ -233,7 +235,9 @@ async fn placement(context: &Context, record: &Record) -> Result<ObjectState, Er
         needed_elsewhere: false,
         needed_in: Vec::new(),
         policy: PolicyState::of(policy.as_ref(), record.uid()),
+        policy_version: Version::of(policy.as_ref()),
         template: TemplateState::Absent,
+        template_version: None,
         works: Vec::new(),
         key,
     })

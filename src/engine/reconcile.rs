@@ -49,7 +49,7 @@ async fn once(context: &Context, record: &Record) -> Result<Flow, Error> {
     let action = step::step(&observed);
     let (namespace, name) = (record.namespace(), record.name());
     tracing::debug!(namespace, name, phase = %observed.phase, ?action, "next");
-    act::act(context, record, action).await
+    act::act(context, record, &observed, action).await
 }
 
 /// The Promotion from the API server: a cached one may be older than our own last write.

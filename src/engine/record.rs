@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::core::v1::ObjectReference,
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-};
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 use promoter_api::{
     marks,
     promotion::{
@@ -19,6 +16,8 @@ use promoter_domain::{
     step::{Intent, Outcome},
 };
 use serde_json::{Value, json};
+
+use crate::conditions;
 
 /// A Promotion as it was last read.
 #[derive(Clone, Debug)]
@@ -126,7 +125,7 @@ impl Record {
         self.promotion
             .status
             .iter()
-            .flat_map(|status| status.phases.last())
+            .filter_map(|status| status.phases.last())
             .map(|last| now.as_second() - last.since.0.as_second())
             .next()
             .unwrap_or_default()
@@ -190,7 +189,7 @@ impl Record {
             Phase::Promoted => status.placed = vec![self.origin().to_owned()],
             _ => {}
         }
-        conditions(&mut status, self.promotion.metadata.generation, now);
+        conditions::update(&mut status, self.promotion.metadata.generation, now);
         status
     }
 
@@ -230,124 +229,6 @@ pub(crate) fn cluster(name: &str, verdict: ClusterVerdict) -> Vec<ClusterStatus>
         name: name.to_owned(),
         verdict,
     }]
-}
-
-/// Brings the conditions in line with the phase.
-fn conditions(status: &mut PromotionStatus, generation: Option<i64>, now: Timestamp) {
-    let reason = status.reason.map(|reason| reason.to_string());
-    let message = status.message.clone().unwrap_or_default();
-    let word = |fallback: &str| reason.clone().unwrap_or_else(|| fallback.to_owned());
-    let phase = status.phase;
-    let mut set = |kind: &str, value: &str, reason: String, message: String| {
-        let changed = status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == kind)
-            .filter(|condition| condition.status == value)
-            .map(|condition| condition.last_transition_time.clone());
-        status
-            .conditions
-            .retain(|condition| condition.type_ != kind);
-        status.conditions.push(Condition {
-            last_transition_time: changed.unwrap_or(Time(now)),
-            message,
-            observed_generation: generation,
-            reason,
-            status: value.to_owned(),
-            type_: kind.to_owned(),
-        });
-    };
-    match phase {
-        Phase::Pending => {
-            set(
-                "Promoted",
-                "Unknown",
-                phase.to_string(),
-                "nothing is decided yet".into(),
-            );
-        }
-        Phase::Waiting | Phase::Refused | Phase::Abandoning => {
-            set("Promoted", "False", word(&phase.to_string()), message);
-        }
-        Phase::Staging => {
-            set(
-                "Planned",
-                "True",
-                "PlanAccepted".into(),
-                "nothing stands in the way".into(),
-            );
-            set(
-                "Promoted",
-                "Unknown",
-                phase.to_string(),
-                "it is being staged".into(),
-            );
-        }
-        Phase::Committing => {
-            let said = "Karmada's write changes nothing but its own marks";
-            set("Rehearsed", "True", "Unchanged".into(), said.into());
-            let said =
-                "the member has no guard; the workload was read again just before the commit";
-            set("Guarded", "False", "GuardNotInstalled".into(), said.into());
-            set(
-                "Promoted",
-                "Unknown",
-                phase.to_string(),
-                "Karmada takes over".into(),
-            );
-        }
-        Phase::Verifying | Phase::Settling => {
-            let said = "Karmada has taken over";
-            set("Promoted", "Unknown", phase.to_string(), said.into());
-        }
-        Phase::Promoted => {
-            let said = "the same pods run as before, and Karmada keeps the workload";
-            set("Promoted", "True", "Verified".into(), said.into());
-            set("Released", "False", phase.to_string(), String::new());
-        }
-        Phase::RollingBack | Phase::Failed => {
-            set("Promoted", "False", word(&phase.to_string()), message);
-        }
-        Phase::Releasing => {
-            set(
-                "Released",
-                "False",
-                phase.to_string(),
-                "Karmada is letting go".into(),
-            );
-        }
-        Phase::Released => {
-            set(
-                "Promoted",
-                "False",
-                phase.to_string(),
-                "it was released".into(),
-            );
-            let said = "Karmada has let go, and no trace of it remains";
-            set("Released", "True", phase.to_string(), said.into());
-        }
-        Phase::Observed => {
-            set(
-                "Planned",
-                "True",
-                "PlanAccepted".into(),
-                "nothing stands in the way".into(),
-            );
-            let said = "this is a prediction: nothing was staged";
-            set("Rehearsed", "Unknown", "Predicted".into(), said.into());
-        }
-        Phase::Rehearsed => {
-            let said = "Karmada's write would change nothing but its own marks";
-            set("Rehearsed", "True", "Unchanged".into(), said.into());
-            set(
-                "Promoted",
-                "False",
-                phase.to_string(),
-                "it was only rehearsed".into(),
-            );
-        }
-    }
-    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
 }
 
 #[cfg(test)]

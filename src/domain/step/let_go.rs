@@ -81,6 +81,7 @@ fn release_workload(workload: &[&ObjectState], dependencies: &[&ObjectState]) ->
     }
     let all: Vec<_> = workload.iter().chain(dependencies).copied().collect();
     preserve(&all, |settings| settings.preserve)
+        .or_else(|| mark(workload))
         .or_else(|| Some(Action::LetGo(vec![object.key.clone()])))
 }
 
@@ -111,13 +112,8 @@ fn release_dependencies(dependencies: &[&ObjectState]) -> Option<Action> {
     if !unsettled.is_empty() {
         return Some(Action::Settle(unsettled));
     }
-    let unmarked = keys(going.iter().copied(), |object| {
-        object
-            .settings()
-            .is_some_and(|settings| !settings.released_by_us)
-    });
-    if !unmarked.is_empty() {
-        return Some(Action::MarkReleased(unmarked));
+    if let Some(action) = mark(&going) {
+        return Some(action);
     }
     let claimed: Vec<_> = going
         .iter()
@@ -154,6 +150,19 @@ fn withdraw(objects: &[&ObjectState]) -> Option<Action> {
     })
 }
 
+/// Makes sure that nothing changes any more how Karmada lets go.
+///
+/// What another process decided on by an older view, or what was on its way when this one died,
+/// names the policy as it was then: from here on it is refused.
+fn mark(objects: &[&ObjectState]) -> Option<Action> {
+    let unmarked = keys(objects.iter().copied(), |object| {
+        object
+            .settings()
+            .is_some_and(|settings| !settings.released_by_us)
+    });
+    (!unmarked.is_empty()).then_some(Action::MarkReleased(unmarked))
+}
+
 /// Makes sure that objects stay in the members when their Works go.
 fn preserve(
     objects: &[&ObjectState],
@@ -186,7 +195,7 @@ fn remove(objects: &[&ObjectState]) -> Option<Action> {
     let mut templates = keys(objects.iter().copied(), is_present);
     templates.reverse();
     if !templates.is_empty() {
-        return Some(Action::DeleteTemplates(templates));
+        return mark(objects).or(Some(Action::DeleteTemplates(templates)));
     }
     if let Some(action) = ended(objects) {
         return Some(action);

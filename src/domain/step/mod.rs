@@ -99,7 +99,8 @@ pub enum Action {
     /// Ask the members what letting go of these objects would write, and if that is nothing,
     /// delete their templates.
     LetGo(Vec<ObjectKey>),
-    /// Mark the policies of these dependencies as about to go, so that nobody begins to need them.
+    /// Mark the policies of these objects as about to go: nobody begins to need them any more, and
+    /// whatever was decided on before and has not happened yet, does not.
     MarkReleased(Vec<ObjectKey>),
     /// Read the member and plan.
     Plan,
@@ -208,6 +209,12 @@ fn promoted(observed: &Observed) -> Action {
 }
 
 impl Observed {
+    /// An object's state, when it is among the objects.
+    #[must_use]
+    pub fn object(&self, key: &ObjectKey) -> Option<&ObjectState> {
+        self.objects.iter().find(|object| object.key == *key)
+    }
+
     /// The workload's state, when it is among the objects.
     #[must_use]
     pub fn workload(&self) -> Option<&ObjectState> {

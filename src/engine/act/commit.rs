@@ -2,14 +2,14 @@
 
 use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_domain::{
-    object::{ObjectKey, ObjectKind},
+    object::ObjectKey,
     policy, snapshot,
-    step::Outcome,
+    step::{Observed, Outcome},
 };
-use promoter_kubernetes::{resource::Resource, workload};
+use promoter_kubernetes::workload;
 use serde_json::{Value, json};
 
-use super::{enter, origin, patch_policies, rehearse};
+use super::{enter, of_version, origin, patch_policies, rehearse};
 use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
 
 /// Lets Karmada take over, dependencies first.
@@ -18,6 +18,7 @@ use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
 pub(super) async fn commit(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
     let key = record.workload();
@@ -51,7 +52,7 @@ pub(super) async fn commit(
             return enter(context, record, phase, Some(outcome)).await;
         }
     }
-    patch_policies(context, record, keys, |_| policy::commit_patch()).await
+    patch_policies(context, record, observed, keys, |_| policy::commit_patch()).await
 }
 
 /// Compares the workload in the member with what it was before anything was staged.
@@ -87,10 +88,11 @@ pub(super) async fn verify(context: &Context, record: &Record) -> Result<Flow, E
 pub(super) async fn settle(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
     let on_cluster_removal = record.promotion.spec.on_cluster_removal;
-    patch_policies(context, record, keys, |key| {
+    patch_policies(context, record, observed, keys, |key| {
         policy::settle_patch(key.kind, on_cluster_removal)
     })
     .await
@@ -100,23 +102,44 @@ pub(super) async fn settle(
 pub(super) async fn set_replicas(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     replicas: i64,
 ) -> Result<Flow, Error> {
-    patch_template(context, record, &json!({"spec": {"replicas": replicas}})).await
+    patch_template(
+        context,
+        record,
+        observed,
+        json!({"spec": {"replicas": replicas}}),
+    )
+    .await
 }
 
 /// Lets the template decide on the replicas.
-pub(super) async fn end_retention(context: &Context, record: &Record) -> Result<Flow, Error> {
-    patch_template(context, record, &policy::end_retention_patch()).await
+pub(super) async fn end_retention(
+    context: &Context,
+    record: &Record,
+    observed: &Observed,
+) -> Result<Flow, Error> {
+    patch_template(context, record, observed, policy::end_retention_patch()).await
 }
 
-async fn patch_template(context: &Context, record: &Record, patch: &Value) -> Result<Flow, Error> {
-    let resource: Resource = ObjectKind::Deployment.into();
-    let name = record.workload().name;
-    let namespace = Some(record.namespace());
-    context
-        .control_plane
-        .merge(resource, namespace, &name, patch)
-        .await?;
+async fn patch_template(
+    context: &Context,
+    record: &Record,
+    observed: &Observed,
+    patch: Value,
+) -> Result<Flow, Error> {
+    let key = record.workload();
+    let version = observed
+        .object(&key)
+        .and_then(|object| object.template_version.as_ref());
+    if let Some(version) = version {
+        let namespace = Some(record.namespace());
+        let patch = of_version(patch, version);
+        context
+            .control_plane
+            .merge(key.kind.into(), namespace, &key.name, &patch)
+            .await?;
+    }
     Ok(Flow::Again)
 }

@@ -7,7 +7,12 @@ use promoter_api::{
     marks,
     promotion::Phase,
 };
-use promoter_domain::{object::ObjectKey, observation, policy};
+use promoter_domain::{
+    object::ObjectKey,
+    observation::{self, Version},
+    policy,
+    step::Observed,
+};
 use promoter_kubernetes::resource::Resource;
 use serde_json::json;
 
@@ -20,9 +25,13 @@ const AFTER_DIFFERENCE: Duration = Duration::from_secs(5);
 pub(super) async fn withdraw(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
-    patch_policies(context, record, keys, |_| policy::withdraw_patch()).await
+    patch_policies(context, record, observed, keys, |_| {
+        policy::withdraw_patch()
+    })
+    .await
 }
 
 /// Makes objects stay in the members.
@@ -32,10 +41,11 @@ pub(super) async fn withdraw(
 pub(super) async fn preserve(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
     let rolling_back = record.phase() == Phase::RollingBack;
-    patch_policies(context, record, keys, |_| {
+    patch_policies(context, record, observed, keys, |_| {
         if rolling_back {
             policy::commit_patch()
         } else {
@@ -48,11 +58,13 @@ pub(super) async fn preserve(
 pub(super) async fn mark_released(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
     patch_policies(
         context,
         record,
+        observed,
         keys,
         |_| json!({"metadata": {"annotations": {(marks::RELEASED_BY): record.uid()}}}),
     )
@@ -88,6 +100,7 @@ pub(super) async fn free(
 pub(super) async fn let_go(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
     let namespace = record.namespace();
@@ -126,56 +139,53 @@ pub(super) async fn let_go(
             }
         }
     }
-    delete_templates(context, record, keys).await
+    delete_templates(context, record, observed, keys).await
 }
 
+/// Deletes templates as they were seen; one created anew since is not touched.
 pub(super) async fn delete_templates(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
+    let namespace = Some(record.namespace());
     for key in keys {
-        delete(context, record, key.kind.into(), &key.name).await?;
+        let version = observed
+            .object(key)
+            .and_then(|object| object.template_version.as_ref());
+        if let Some(Version { uid, .. }) = version {
+            context
+                .control_plane
+                .delete(key.kind.into(), namespace, &key.name, uid)
+                .await?;
+        }
     }
     Ok(Flow::Again)
 }
 
+/// Deletes policies as they were seen.
 pub(super) async fn delete_policies(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
+    let namespace = Some(record.namespace());
     for key in keys {
-        delete(
-            context,
-            record,
-            Resource::PROPAGATION_POLICY,
-            &key.policy_name(),
-        )
-        .await?;
+        let version = observed
+            .object(key)
+            .and_then(|object| object.policy_version.as_ref());
+        if let Some(Version { uid, .. }) = version {
+            let name = key.policy_name();
+            let resource = Resource::PROPAGATION_POLICY;
+            context
+                .control_plane
+                .delete(resource, namespace, &name, uid)
+                .await?;
+        }
     }
     Ok(Flow::Again)
-}
-
-/// Deletes an object as it is now; one created anew after this read is not touched.
-async fn delete(
-    context: &Context,
-    record: &Record,
-    resource: Resource,
-    name: &str,
-) -> Result<(), Error> {
-    let namespace = Some(record.namespace());
-    let found = context.control_plane.get(resource, namespace, name).await?;
-    let uid = found
-        .as_ref()
-        .and_then(|found| found["metadata"]["uid"].as_str());
-    if let Some(uid) = uid {
-        context
-            .control_plane
-            .delete(resource, namespace, name, uid)
-            .await?;
-    }
-    Ok(())
 }
 
 /// The clusters for which Karmada has rendered an object.

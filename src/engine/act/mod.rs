@@ -17,7 +17,8 @@ use promoter_api::{
 };
 use promoter_domain::{
     object::ObjectKey,
-    step::{Action, Outcome},
+    observation::Version,
+    step::{Action, Observed, Outcome},
 };
 use promoter_kubernetes::{
     events::{EventType, Events},
@@ -32,32 +33,45 @@ use crate::{Context, Error, reconcile::Flow, record::Record};
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Does one action.
-pub(crate) async fn act(context: &Context, record: &Record, action: Action) -> Result<Flow, Error> {
+///
+/// Writes name what was observed, as it was: what has changed since is looked at again first.
+pub(crate) async fn act(
+    context: &Context,
+    record: &Record,
+    observed: &Observed,
+    action: Action,
+) -> Result<Flow, Error> {
     match action {
-        Action::Commit(keys) => commit::commit(context, record, &keys).await,
+        Action::Commit(keys) => commit::commit(context, record, observed, &keys).await,
         Action::CreateNamespace => stage::create_namespace(context, record).await,
         Action::CreatePolicy(key) => stage::create_policy(context, record, &key).await,
         Action::CreateTemplates(keys) => stage::create_templates(context, record, &keys).await,
-        Action::DeletePolicies(keys) => let_go::delete_policies(context, record, &keys).await,
-        Action::DeleteTemplates(keys) => let_go::delete_templates(context, record, &keys).await,
-        Action::EndRetention => commit::end_retention(context, record).await,
+        Action::DeletePolicies(keys) => {
+            let_go::delete_policies(context, record, observed, &keys).await
+        }
+        Action::DeleteTemplates(keys) => {
+            let_go::delete_templates(context, record, observed, &keys).await
+        }
+        Action::EndRetention => commit::end_retention(context, record, observed).await,
         Action::Enter(phase, outcome) => enter(context, record, phase, outcome).await,
         Action::Follow(clusters) => follow::follow(context, record, &clusters).await,
         Action::Free(key, cluster) => let_go::free(context, record, &key, &cluster).await,
         Action::Forget => forget(context, record).await,
-        Action::LetGo(keys) => let_go::let_go(context, record, &keys).await,
-        Action::LiftHolds(keys) => stage::lift_holds(context, record, &keys).await,
-        Action::MarkReleased(keys) => let_go::mark_released(context, record, &keys).await,
+        Action::LetGo(keys) => let_go::let_go(context, record, observed, &keys).await,
+        Action::LiftHolds(keys) => stage::lift_holds(context, record, observed, &keys).await,
+        Action::MarkReleased(keys) => let_go::mark_released(context, record, observed, &keys).await,
         Action::Plan => plan::plan(context, record).await,
-        Action::Preserve(keys) => let_go::preserve(context, record, &keys).await,
+        Action::Preserve(keys) => let_go::preserve(context, record, observed, &keys).await,
         Action::Rehearse => rehearse::rehearse(context, record).await,
         Action::Rest => Ok(Flow::Rest),
-        Action::SetReplicas(replicas) => commit::set_replicas(context, record, replicas).await,
-        Action::Settle(keys) => commit::settle(context, record, &keys).await,
+        Action::SetReplicas(replicas) => {
+            commit::set_replicas(context, record, observed, replicas).await
+        }
+        Action::Settle(keys) => commit::settle(context, record, observed, &keys).await,
         Action::Strip { disable } => strip::strip(context, record, disable).await,
         Action::Verify => commit::verify(context, record).await,
         Action::Wait(message) => wait(context, record, message).await,
-        Action::Withdraw(keys) => let_go::withdraw(context, record, &keys).await,
+        Action::Withdraw(keys) => let_go::withdraw(context, record, observed, &keys).await,
     }
 }
 
@@ -174,17 +188,24 @@ async fn origin(context: &Context, record: &Record) -> Result<Member, members::E
 async fn patch_policies(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
     patch: impl Fn(&ObjectKey) -> Value,
 ) -> Result<Flow, Error> {
     for key in keys {
+        let Some(version) = observed
+            .object(key)
+            .and_then(|object| object.policy_version.as_ref())
+        else {
+            continue;
+        };
         let merged = context
             .control_plane
             .merge(
                 Resource::PROPAGATION_POLICY,
                 Some(record.namespace()),
                 &key.policy_name(),
-                &patch(key),
+                &of_version(patch(key), version),
             )
             .await;
         match merged {
@@ -194,6 +215,13 @@ async fn patch_policies(
         }
     }
     Ok(Flow::Again)
+}
+
+/// A merge patch that is refused when the object has changed since it was seen.
+fn of_version(mut patch: Value, version: &Version) -> Value {
+    patch["metadata"]["resourceVersion"] = json!(version.resource_version);
+    patch["metadata"]["uid"] = json!(version.uid);
+    patch
 }
 
 /// Publishes what a phase means to people, on the Promotion and on the member's Deployment.
@@ -212,7 +240,7 @@ async fn announce(context: &Context, record: &Record, status: &PromotionStatus) 
     let action = status.phase.to_string();
     context
         .events
-        .publish(&record.reference(), kind.clone(), &reason, &action, &note)
+        .publish(&record.reference(), kind, &reason, &action, &note)
         .await;
     // The steps in between are for whoever follows the Promotion.
     let told = matches!(

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use promoter_api::{marks, promotion::Phase, reason::Reason};
-use promoter_domain::{object::ObjectKey, plan, policy, step::Outcome, template};
+use promoter_domain::{
+    object::ObjectKey,
+    plan, policy,
+    step::{Observed, Outcome},
+    template,
+};
 use promoter_kubernetes::{objects::Write, resource::Resource};
 use serde_json::Value;
 
-use super::{enter, origin};
+use super::{enter, of_version, origin};
 use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
 
 /// How long templates are held at the least, so that Karmada has seen the policies that claim
@@ -86,6 +91,7 @@ pub(super) async fn create_templates(
 pub(super) async fn lift_holds(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
     tokio::time::sleep(HOLD).await;
@@ -103,7 +109,13 @@ pub(super) async fn lift_holds(
             // Somebody has deleted the policy; the next observation sees it.
             return Ok(Flow::Again);
         };
-        let patch = policy::claim_patch(id, namespace, &policy_name);
+        let Some(version) = observed
+            .object(key)
+            .and_then(|object| object.template_version.as_ref())
+        else {
+            continue;
+        };
+        let patch = of_version(policy::claim_patch(id, namespace, &policy_name), version);
         context
             .control_plane
             .merge(key.kind.into(), Some(namespace), &key.name, &patch)

@@ -1,0 +1,293 @@
+//! The engine: it asks the step function and does what that says, one write at a time.
+
+use promoter_api::{
+    promotion::{DesiredState, Phase},
+    reason::Reason,
+};
+use promoter_domain::{
+    object::ObjectKey,
+    observation::PolicySettings,
+    step::{Action, step},
+};
+
+use crate::world::{Member, OBJECTS, Pending, Policy, Template, WORKLOAD, World, index, key, next};
+
+impl World {
+    pub(crate) fn decide(&mut self, engine: usize, overdue: bool) {
+        self.engines[engine] = match step(&self.observed(overdue)) {
+            Action::Wait(_) | Action::Rest => None,
+            action => Some(Pending {
+                action,
+                version: self.record.version,
+                policies: self.policies(),
+                templates: self.templates(),
+            }),
+        };
+    }
+
+    /// Does one write of what an engine has decided on.
+    pub(crate) fn perform(&mut self, engine: usize) {
+        let Some(pending) = self.engines[engine].take() else {
+            return;
+        };
+        let (object, left) = first(&pending.action);
+        if let Some(object) = object {
+            self.write_object(&pending, object);
+        } else {
+            self.write_alone(&pending);
+        }
+        // What was seen for the next writes is what was seen for the first.
+        // (With a closure, rustc 1.95 trips over the arrays.)
+        if let Some(action) = left {
+            self.engines[engine] = Some(Pending { action, ..pending });
+        }
+    }
+
+    /// A write of one of the objects that an action names.
+    fn write_object(&mut self, pending: &Pending, object: usize) {
+        let seen_policy = self.policies()[object] == pending.policies[object];
+        let seen_template = self.templates()[object] == pending.templates[object];
+        let rolling_back = self.record.phase == Phase::RollingBack;
+        match &pending.action {
+            Action::Commit(keys) if self.is_late_edit(keys) => self.late_edit(pending, keys),
+            Action::CreateTemplates(_) => {
+                let Member { edit, replicas, .. } = self.objects[object].member;
+                let retains = object == WORKLOAD;
+                let new = Template {
+                    version: 0,
+                    held: true,
+                    replicas,
+                    retains,
+                    edit,
+                };
+                self.objects[object].template.get_or_insert(new);
+            }
+            Action::DeletePolicies(_) => {
+                let free = self.objects[object]
+                    .template
+                    .is_some_and(|template| !template.held);
+                if free && self.objects[object].policy.is_some() {
+                    self.violation = Some("a policy was deleted before its template");
+                }
+                self.objects[object].policy = None;
+            }
+            Action::DeleteTemplates(_) | Action::LetGo(_) => self.objects[object].template = None,
+            Action::LiftHolds(_) if seen_template && self.objects[object].policy.is_some() => {
+                self.template(object, |template| template.held = false);
+            }
+            Action::Commit(_) if seen_policy => self.policy(object, |settings| {
+                settings.suspended = false;
+                settings.preserve = true;
+            }),
+            Action::MarkReleased(_) if seen_policy => {
+                self.policy(object, |settings| settings.released_by_us = true);
+            }
+            Action::Preserve(_) if seen_policy => self.policy(object, |settings| {
+                settings.preserve = true;
+                settings.suspended &= !rolling_back;
+            }),
+            Action::Settle(_) if seen_policy => self.policy(object, |settings| {
+                *settings = PolicySettings {
+                    overwrite: false,
+                    preserve: false,
+                    propagate_dependencies: object == WORKLOAD,
+                    released_by_us: false,
+                    staged_by_us: false,
+                    ..*settings
+                };
+            }),
+            Action::Withdraw(_) if seen_policy => self.policy(object, |settings| {
+                settings.overwrite = false;
+                settings.preserve = false;
+                settings.suspended = true;
+            }),
+            // Refused: the object is not what it was when it was seen.
+            _ => {}
+        }
+    }
+
+    /// A write that is not about one of several objects.
+    fn write_alone(&mut self, pending: &Pending) {
+        let version = pending.version;
+        let seen_template = self.templates()[WORKLOAD] == pending.templates[WORKLOAD];
+        match &pending.action {
+            Action::CreateNamespace => self.namespace = true,
+            Action::CreatePolicy(key) => {
+                let policy = Policy {
+                    settings: staged(),
+                    version: 0,
+                };
+                self.objects[index(key)].policy.get_or_insert(policy);
+            }
+            Action::EndRetention if seen_template => {
+                self.template(WORKLOAD, |template| template.retains = false);
+            }
+            Action::SetReplicas(replicas) if seen_template => {
+                let replicas = u8::try_from(*replicas).unwrap_or_default();
+                self.template(WORKLOAD, |template| template.replicas = replicas);
+            }
+            Action::Enter(phase, outcome) => {
+                self.enter(
+                    version,
+                    *phase,
+                    outcome.as_ref().map(|outcome| outcome.reason),
+                );
+            }
+            Action::Follow(_) if version == self.record.version => {
+                self.record.placed = true;
+                self.record.version = next(self.record.version);
+            }
+            Action::Forget => self.forgotten = true,
+            Action::Free(key, _) => {
+                if let Some(work) = &mut self.objects[index(key)].work {
+                    work.preserve = false;
+                }
+            }
+            Action::Plan if version == self.record.version => {
+                self.record.planned = true;
+                self.record.rehearsed = false;
+                self.enter(version, Phase::Staging, None);
+            }
+            Action::Rehearse => self.rehearse(version),
+            Action::Strip { .. } => {
+                for object in self
+                    .objects
+                    .iter_mut()
+                    .filter(|object| object.work.is_none())
+                {
+                    object.member.marks = false;
+                }
+            }
+            Action::Verify if self.is_edited() => {
+                self.enter(
+                    version,
+                    Phase::RollingBack,
+                    Some(Reason::VerificationFailed),
+                );
+            }
+            Action::Verify => self.enter(version, Phase::Settling, None),
+            _ => {}
+        }
+    }
+
+    fn rehearse(&mut self, version: u8) {
+        if self.is_edited() || self.incompatible {
+            self.enter(version, Phase::Abandoning, Some(Reason::WouldRestartPods));
+            return;
+        }
+        if version != self.record.version {
+            return;
+        }
+        self.record.rehearsed = true;
+        let alone = self.intent.desired == DesiredState::Rehearsed;
+        let phase = if alone {
+            Phase::Abandoning
+        } else {
+            Phase::Committing
+        };
+        self.enter(version, phase, None);
+    }
+
+    /// What was rehearsed is read again before the workload is committed.
+    fn is_late_edit(&self, keys: &[ObjectKey]) -> bool {
+        keys.contains(&key(WORKLOAD)) && self.is_edited()
+    }
+
+    fn late_edit(&mut self, pending: &Pending, keys: &[ObjectKey]) {
+        let untouched = keys.len() == OBJECTS;
+        let phase = if untouched {
+            Phase::Abandoning
+        } else {
+            Phase::RollingBack
+        };
+        self.enter(pending.version, phase, Some(Reason::LateEdit));
+    }
+
+    /// Whether the workload is not what its template was made from.
+    fn is_edited(&self) -> bool {
+        let workload = &self.objects[WORKLOAD];
+        workload
+            .template
+            .is_none_or(|template| template.edit != workload.member.edit)
+    }
+
+    /// Writes the status, unless somebody has written it since it was read.
+    fn enter(&mut self, version: u8, phase: Phase, reason: Option<Reason>) {
+        if version != self.record.version {
+            return;
+        }
+        let keeps = matches!(
+            phase,
+            Phase::Abandoning
+                | Phase::Failed
+                | Phase::Refused
+                | Phase::RollingBack
+                | Phase::Waiting
+        );
+        if reason.is_some() || !keeps {
+            self.record.reason = reason;
+        }
+        match phase {
+            Phase::Pending => {
+                self.record.planned = false;
+                self.record.rehearsed = false;
+                self.record.answered = self.intent.desired;
+            }
+            Phase::Promoted => self.record.placed = true,
+            Phase::Released | Phase::Releasing | Phase::Settling => {
+                self.record.answered = self.intent.desired;
+            }
+            _ => {}
+        }
+        self.record.phase = phase;
+        self.record.version = next(self.record.version);
+    }
+
+    fn policy(&mut self, object: usize, change: impl Fn(&mut PolicySettings)) {
+        if let Some(policy) = &mut self.objects[object].policy {
+            change(&mut policy.settings);
+            policy.version = next(policy.version);
+        }
+    }
+
+    fn template(&mut self, object: usize, change: impl Fn(&mut Template)) {
+        if let Some(template) = &mut self.objects[object].template {
+            change(template);
+            template.version = next(template.version);
+        }
+    }
+}
+
+/// The first object that an action is about, and the action without it.
+fn first(action: &Action) -> (Option<usize>, Option<Action>) {
+    let (keys, again): (_, fn(Vec<ObjectKey>) -> Action) = match action {
+        Action::Commit(keys) => (keys, Action::Commit),
+        Action::CreateTemplates(keys) => (keys, Action::CreateTemplates),
+        Action::DeletePolicies(keys) => (keys, Action::DeletePolicies),
+        Action::DeleteTemplates(keys) => (keys, Action::DeleteTemplates),
+        Action::LetGo(keys) => (keys, Action::LetGo),
+        Action::LiftHolds(keys) => (keys, Action::LiftHolds),
+        Action::MarkReleased(keys) => (keys, Action::MarkReleased),
+        Action::Preserve(keys) => (keys, Action::Preserve),
+        Action::Settle(keys) => (keys, Action::Settle),
+        Action::Withdraw(keys) => (keys, Action::Withdraw),
+        _ => return (None, None),
+    };
+    let left = keys.get(1..).filter(|left| !left.is_empty());
+    (
+        keys.first().map(index),
+        left.map(|left| again(left.to_vec())),
+    )
+}
+
+/// A policy as it is created.
+fn staged() -> PolicySettings {
+    PolicySettings {
+        overwrite: true,
+        preserve: false,
+        propagate_dependencies: false,
+        released_by_us: false,
+        staged_by_us: true,
+        suspended: true,
+    }
+}

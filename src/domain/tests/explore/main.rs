@@ -1,0 +1,188 @@
+//! The step function under every interleaving of what may happen around it.
+//!
+//! A small world of one workload and one dependency is explored exhaustively: the engine that
+//! does what the step function says, one write at a time, and may die between any two of them;
+//! a second engine with an older view; Karmada, which binds, renders, dispatches and cleans up
+//! whenever it likes; a person who changes their mind; a member that refuses Karmada's writes.
+//!
+//! In every state that can be reached, the invariants of `world` hold; and from every one, the
+//! engine and Karmada alone come to a state in which nothing is left half done.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the whole of it is a test"
+)]
+
+mod engine;
+mod karmada;
+mod seen;
+mod world;
+
+use std::collections::{HashMap, VecDeque};
+
+use promoter_api::promotion::DesiredState;
+use world::{Event, World};
+
+/// What is explored, and what came of it.
+struct Explored {
+    states: Vec<World>,
+    /// For each state, those that the engine or Karmada lead to from it.
+    successors: Vec<Vec<usize>>,
+}
+
+/// Follows every event from a beginning, and stops at the first violation, with the way to it.
+fn explore(beginning: World) -> Explored {
+    let mut known = HashMap::from([(beginning.clone(), 0)]);
+    let mut states = vec![beginning];
+    let mut successors: Vec<Vec<usize>> = vec![Vec::new()];
+    let mut came_from: Vec<Option<(usize, Event)>> = vec![None];
+    let mut queue = VecDeque::from([0]);
+    while let Some(index) = queue.pop_front() {
+        let world = states[index].clone();
+        for event in world.events() {
+            let next = world.after(event);
+            let target = *known.entry(next.clone()).or_insert_with(|| {
+                states.push(next.clone());
+                successors.push(Vec::new());
+                came_from.push(Some((index, event)));
+                queue.push_back(states.len() - 1);
+                states.len() - 1
+            });
+            if let Some(violation) = next.violation {
+                panic!("{violation}\n{}", way(&states, &came_from, target));
+            }
+            if event.goes_on_by_itself() {
+                successors[index].push(target);
+            }
+        }
+    }
+    let alone = !states[0].second_engine;
+    let explored = Explored { states, successors };
+    if alone && let Some(lost) = explored.lost() {
+        panic!(
+            "from here nothing leads to an end\n{}",
+            way(&explored.states, &came_from, lost)
+        );
+    }
+    explored
+}
+
+impl Explored {
+    /// A state from which the engine and Karmada never come to an end.
+    fn lost(&self) -> Option<usize> {
+        let mut predecessors = vec![Vec::new(); self.states.len()];
+        for (index, targets) in self.successors.iter().enumerate() {
+            for target in targets {
+                predecessors[*target].push(index);
+            }
+        }
+        let mut reaches = vec![false; self.states.len()];
+        let mut queue: VecDeque<_> = (0..self.states.len())
+            .filter(|index| self.states[*index].is_ended())
+            .collect();
+        for index in &queue {
+            reaches[*index] = true;
+        }
+        while let Some(index) = queue.pop_front() {
+            for predecessor in &predecessors[index] {
+                if !reaches[*predecessor] {
+                    reaches[*predecessor] = true;
+                    queue.push_back(*predecessor);
+                }
+            }
+        }
+        reaches.iter().position(|reaches| !reaches)
+    }
+}
+
+/// The events that lead to a state, and the state.
+fn way(states: &[World], came_from: &[Option<(usize, Event)>], mut index: usize) -> String {
+    let last = format!("{:?}", states[index]);
+    let mut events = Vec::new();
+    while let Some((before, event)) = came_from[index] {
+        events.push(format!("  {event:?} in {:?}", states[before].record.phase));
+        index = before;
+    }
+    events.reverse();
+    format!("{}\n{last}", events.join("\n"))
+}
+
+fn explored(name: &str, beginning: World) {
+    let explored = explore(beginning);
+    let ended = explored
+        .states
+        .iter()
+        .filter(|world| world.is_ended())
+        .count();
+    println!(
+        "{name}: {} states, {ended} of them ends",
+        explored.states.len()
+    );
+}
+
+#[test]
+fn a_promotion_survives_crashes_anywhere() {
+    explored("promotion", World::new(DesiredState::Promoted));
+}
+
+#[test]
+fn a_promotion_that_the_member_refuses_is_rolled_back() {
+    let world = World {
+        may_refuse_writes: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("refused commit", world);
+}
+
+#[test]
+fn a_rehearsal_that_fails_leaves_nothing() {
+    let world = World {
+        incompatible: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("refused rehearsal", world);
+}
+
+#[test]
+fn a_rehearsal_alone_leaves_nothing() {
+    explored("rehearsal alone", World::new(DesiredState::Rehearsed));
+}
+
+#[test]
+fn a_person_may_change_their_mind_at_any_time() {
+    let world = World {
+        may_change_mind: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("a change of mind", world);
+}
+
+#[test]
+fn a_promotion_may_be_deleted_at_any_time() {
+    let world = World {
+        may_delete: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("deletion", world);
+}
+
+#[test]
+fn a_person_may_scale_and_edit_until_the_commit() {
+    let world = World {
+        may_edit: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("edits", world);
+}
+
+/// What a second engine with an old view writes late may be left behind, under our hold, where
+/// nothing takes it up; no member is harmed. That there is only one is the lease's job.
+#[test]
+fn two_engines_do_no_harm() {
+    let world = World {
+        second_engine: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("two engines", world);
+}

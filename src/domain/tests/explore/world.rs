@@ -1,0 +1,335 @@
+//! The world: what the promoter has recorded, what stands in the control plane and in the member,
+//! and what may happen next.
+
+use promoter_api::{
+    promotion::{DependencyKind, DesiredState, Phase},
+    reason::Reason,
+};
+use promoter_domain::{object::ObjectKey, observation::PolicySettings, step::Action};
+
+use crate::karmada;
+
+pub(crate) const CLUSTER: &str = "member1";
+/// The dependency, and then the workload.
+pub(crate) const OBJECTS: usize = 2;
+pub(crate) const WORKLOAD: usize = 1;
+
+/// Everything there is.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
+pub(crate) struct World {
+    pub(crate) engines: [Option<Pending>; 2],
+    pub(crate) intent: Desire,
+    pub(crate) namespace: bool,
+    pub(crate) objects: [Object; OBJECTS],
+    pub(crate) record: Record,
+    pub(crate) forgotten: bool,
+    pub(crate) violation: Option<&'static str>,
+    /// The member refuses Karmada's writes to the workload, but no dry runs.
+    pub(crate) refuses_writes: bool,
+    // What may still happen.
+    pub(crate) incompatible: bool,
+    pub(crate) may_change_mind: bool,
+    pub(crate) may_delete: bool,
+    pub(crate) may_edit: bool,
+    pub(crate) may_refuse_writes: bool,
+    pub(crate) second_engine: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Desire {
+    pub(crate) deleted: bool,
+    pub(crate) desired: DesiredState,
+}
+
+/// What the status says.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) phase: Phase,
+    pub(crate) placed: bool,
+    pub(crate) planned: bool,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) rehearsed: bool,
+    /// What the status answers.
+    pub(crate) answered: DesiredState,
+    /// Changes with every write of the status, as a resource version does; kept small.
+    pub(crate) version: u8,
+}
+
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Object {
+    pub(crate) binding: bool,
+    pub(crate) member: Member,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) template: Option<Template>,
+    pub(crate) work: Option<Work>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Policy {
+    pub(crate) settings: PolicySettings,
+    /// Changes with every write, as a resource version does; kept small.
+    pub(crate) version: u8,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Template {
+    pub(crate) version: u8,
+    pub(crate) held: bool,
+    pub(crate) replicas: u8,
+    pub(crate) retains: bool,
+    /// A person's edit that it was made before.
+    pub(crate) edit: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
+pub(crate) struct Work {
+    pub(crate) applied: Option<bool>,
+    pub(crate) deleting: bool,
+    pub(crate) edit: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) preserve: bool,
+    pub(crate) replicas: u8,
+    pub(crate) retains: bool,
+    pub(crate) stopped: bool,
+    pub(crate) suspended: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Member {
+    pub(crate) edit: bool,
+    pub(crate) marks: bool,
+    pub(crate) replicas: u8,
+    pub(crate) taken_over: bool,
+}
+
+/// An action that an engine has decided on and has not finished.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Pending {
+    pub(crate) action: Action,
+    /// What was seen when it was decided: the versions of the status, the policies, the templates.
+    pub(crate) version: u8,
+    pub(crate) policies: [Option<u8>; OBJECTS],
+    pub(crate) templates: [Option<u8>; OBJECTS],
+}
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Event {
+    ChangeMind,
+    Crash(usize),
+    Decide(usize),
+    /// The phase has lasted too long, and then an engine decides.
+    DecideOverdue(usize),
+    Delete,
+    Edit,
+    Karmada(karmada::Event),
+    Perform(usize),
+    RefuseWrites,
+    Scale,
+}
+
+impl Event {
+    /// Whether it happens without anybody's doing, and cannot be put off for ever.
+    pub(crate) fn goes_on_by_itself(self) -> bool {
+        match self {
+            Self::Decide(_) | Self::DecideOverdue(_) | Self::Karmada(_) | Self::Perform(_) => true,
+            Self::ChangeMind
+            | Self::Crash(_)
+            | Self::Delete
+            | Self::Edit
+            | Self::RefuseWrites
+            | Self::Scale => false,
+        }
+    }
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Self {
+            edit: false,
+            marks: false,
+            replicas: 2,
+            taken_over: false,
+        }
+    }
+}
+
+impl World {
+    /// A Promotion that was just asked for.
+    pub(crate) fn new(desired: DesiredState) -> Self {
+        Self {
+            engines: [None, None],
+            forgotten: false,
+            incompatible: false,
+            intent: Desire {
+                deleted: false,
+                desired,
+            },
+            may_change_mind: false,
+            may_delete: false,
+            may_edit: false,
+            may_refuse_writes: false,
+            namespace: false,
+            objects: Default::default(),
+            record: Record {
+                answered: desired,
+                phase: Phase::Pending,
+                placed: false,
+                planned: false,
+                reason: None,
+                rehearsed: false,
+                version: 0,
+            },
+            refuses_writes: false,
+            second_engine: false,
+            violation: None,
+        }
+    }
+
+    /// What may happen next.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        if self.violation.is_some() {
+            return Vec::new();
+        }
+        let mut events: Vec<_> = karmada::events(self)
+            .into_iter()
+            .map(Event::Karmada)
+            .collect();
+        let engines = if self.second_engine { 2 } else { 1 };
+        for engine in 0..engines {
+            if self.engines[engine].is_some() {
+                events.extend([Event::Perform(engine), Event::Crash(engine)]);
+            } else if !self.forgotten {
+                events.push(Event::Decide(engine));
+                if matches!(self.record.phase, Phase::Staging | Phase::Committing) {
+                    events.push(Event::DecideOverdue(engine));
+                }
+            }
+        }
+        if self.may_change_mind {
+            events.push(Event::ChangeMind);
+        }
+        if self.may_delete {
+            events.push(Event::Delete);
+        }
+        if self.may_refuse_writes && !self.objects[WORKLOAD].member.taken_over {
+            events.push(Event::RefuseWrites);
+        }
+        // Until the commit: afterwards an edit is a matter of the guard.
+        let suspended = self
+            .objects
+            .iter()
+            .all(|object| object.policy.is_none_or(|policy| policy.settings.suspended));
+        let committing = self
+            .engines
+            .iter()
+            .flatten()
+            .any(|pending| matches!(pending.action, Action::Commit(_)));
+        let before = matches!(
+            self.record.phase,
+            Phase::Pending | Phase::Staging | Phase::Abandoning | Phase::Committing
+        );
+        if self.may_edit && suspended && before && !committing {
+            events.extend([Event::Edit, Event::Scale]);
+        }
+        events
+    }
+
+    /// The world after something has happened.
+    pub(crate) fn after(&self, event: Event) -> Self {
+        let mut world = self.clone();
+        match event {
+            Event::ChangeMind => {
+                world.may_change_mind = false;
+                world.intent.desired = DesiredState::Released;
+            }
+            Event::Crash(engine) => world.engines[engine] = None,
+            Event::Decide(engine) => world.decide(engine, false),
+            Event::DecideOverdue(engine) => world.decide(engine, true),
+            Event::Delete => {
+                world.may_delete = false;
+                world.intent.deleted = true;
+            }
+            Event::Edit => {
+                world.may_edit = false;
+                world.objects[WORKLOAD].member.edit = true;
+            }
+            Event::Karmada(event) => karmada::happen(&mut world, event),
+            Event::Perform(engine) => world.perform(engine),
+            Event::RefuseWrites => {
+                world.may_refuse_writes = false;
+                world.refuses_writes = true;
+            }
+            Event::Scale => {
+                world.may_edit = false;
+                world.objects[WORKLOAD].member.replicas = 3;
+            }
+        }
+        world
+    }
+
+    /// Whether nothing is left to be done, and nothing half done remains.
+    pub(crate) fn is_ended(&self) -> bool {
+        let nothing = self.objects.iter().all(|object| {
+            object.policy.is_none() && object.template.is_none() && object.work.is_none()
+        });
+        let free = self.objects.iter().all(|object| !object.member.taken_over);
+        let kept = self.objects.iter().all(|object| {
+            object.member.taken_over
+                && object.work.is_some_and(|work| {
+                    work.applied == Some(true)
+                        && !work.suspended
+                        && !work.preserve
+                        && !work.overwrite
+                })
+                && object
+                    .template
+                    .is_some_and(|template| !template.held && !template.retains)
+                && object
+                    .policy
+                    .is_some_and(|policy| !policy.settings.staged_by_us)
+        });
+        if self.forgotten {
+            return (nothing && free) || kept;
+        }
+        match self.record.phase {
+            Phase::Promoted => {
+                kept && self.intent.desired == DesiredState::Promoted && !self.intent.deleted
+            }
+            Phase::Refused | Phase::Rehearsed | Phase::Failed => {
+                nothing && free && !self.intent.deleted
+            }
+            Phase::Released => {
+                nothing && free && self.objects.iter().all(|object| !object.member.marks)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The next version; nothing lives long enough to meet the same one twice.
+pub(crate) fn next(version: u8) -> u8 {
+    (version + 1) % 16
+}
+
+pub(crate) fn key(index: usize) -> ObjectKey {
+    if index == WORKLOAD {
+        ObjectKey::deployment("web")
+    } else {
+        ObjectKey::dependency(DependencyKind::ConfigMap, "settings")
+    }
+}
+
+pub(crate) fn index(key: &ObjectKey) -> usize {
+    (0..OBJECTS)
+        .find(|index| self::key(*index) == *key)
+        .expect("only known objects are acted on")
+}

@@ -1,0 +1,139 @@
+//! The conditions of a Promotion, as its phase and its reason have them.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use promoter_api::promotion::{Phase, PromotionStatus};
+
+/// What a condition says.
+struct Said {
+    message: String,
+    reason: String,
+    status: &'static str,
+}
+
+/// Brings the conditions in line with the phase. One that a phase has nothing to say about stays.
+pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now: Timestamp) {
+    let phase = status.phase;
+    let said = [
+        ("Guarded", guarded(phase)),
+        ("Planned", planned(phase)),
+        ("Promoted", promoted(status)),
+        ("Rehearsed", rehearsed(phase)),
+        ("Released", released(phase)),
+    ];
+    for (kind, said) in said {
+        let Some(Said {
+            message,
+            reason,
+            status: value,
+        }) = said
+        else {
+            continue;
+        };
+        let before = status
+            .conditions
+            .iter()
+            .position(|condition| condition.type_ == kind);
+        let before = before.map(|index| status.conditions.remove(index));
+        let since = before
+            .filter(|condition| condition.status == value)
+            .map_or(Time(now), |condition| condition.last_transition_time);
+        status.conditions.push(Condition {
+            last_transition_time: since,
+            message,
+            observed_generation: generation,
+            reason,
+            status: value.to_owned(),
+            type_: kind.to_owned(),
+        });
+    }
+    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+}
+
+/// Whether the member's API server itself keeps pods from being replaced during the take-over.
+fn guarded(phase: Phase) -> Option<Said> {
+    (phase == Phase::Committing).then(|| {
+        Said::new(
+            "False",
+            "GuardNotInstalled",
+            "the member has no guard; the workload was read again just before the commit",
+        )
+    })
+}
+
+fn planned(phase: Phase) -> Option<Said> {
+    matches!(phase, Phase::Observed | Phase::Staging)
+        .then(|| Said::new("True", "PlanAccepted", "nothing stands in the way"))
+}
+
+fn rehearsed(phase: Phase) -> Option<Said> {
+    match phase {
+        Phase::Committing | Phase::Rehearsed => Some(Said::new(
+            "True",
+            "Unchanged",
+            "Karmada's write changes nothing but its own marks",
+        )),
+        Phase::Observed => Some(Said::new(
+            "Unknown",
+            "Predicted",
+            "this is a prediction: nothing was staged",
+        )),
+        _ => None,
+    }
+}
+
+fn promoted(status: &PromotionStatus) -> Option<Said> {
+    let phase = status.phase;
+    let word = phase.to_string();
+    let said = match phase {
+        Phase::Pending => Said::new("Unknown", &word, "nothing is decided yet"),
+        Phase::Staging => Said::new("Unknown", &word, "it is being staged"),
+        Phase::Committing => Said::new("Unknown", &word, "Karmada takes over"),
+        Phase::Verifying | Phase::Settling => Said::new("Unknown", &word, "Karmada has taken over"),
+        Phase::Promoted => Said::new(
+            "True",
+            "Verified",
+            "the same pods run as before, and Karmada keeps the workload",
+        ),
+        Phase::Rehearsed => Said::new("False", &word, "it was only rehearsed"),
+        Phase::Released => Said::new("False", &word, "it was released"),
+        Phase::Abandoning
+        | Phase::Failed
+        | Phase::Refused
+        | Phase::RollingBack
+        | Phase::Waiting => {
+            let reason = status.reason.map_or(word, |reason| reason.to_string());
+            Said::new(
+                "False",
+                &reason,
+                status.message.as_deref().unwrap_or_default(),
+            )
+        }
+        Phase::Observed | Phase::Releasing => return None,
+    };
+    Some(said)
+}
+
+fn released(phase: Phase) -> Option<Said> {
+    let word = phase.to_string();
+    match phase {
+        Phase::Promoted => Some(Said::new("False", &word, "Karmada keeps the workload")),
+        Phase::Releasing => Some(Said::new("False", &word, "Karmada is letting go")),
+        Phase::Released => Some(Said::new(
+            "True",
+            &word,
+            "Karmada has let go, and no trace of it remains",
+        )),
+        _ => None,
+    }
+}
+
+impl Said {
+    fn new(status: &'static str, reason: &str, message: &str) -> Self {
+        Self {
+            message: message.to_owned(),
+            reason: reason.to_owned(),
+            status,
+        }
+    }
+}
