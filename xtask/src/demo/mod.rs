@@ -40,6 +40,7 @@ async fn tell(arguments: &Arguments) -> anyhow::Result<()> {
     // First, because it says at once when Go is missing, and takes longest when all is new.
     Programs::prepare().await?;
     fleet::promoter::build().await?;
+    narrator.start_clock();
     let options = FleetOptions::named(&arguments.name).members(2);
     let Started { fleet, took } = fleet::start(options, true).await?;
     narrator.tell(&format!(

@@ -26,6 +26,11 @@ impl Narrator {
         }
     }
 
+    /// Building is not part of the story.
+    pub(super) fn start_clock(&mut self) {
+        self.started = Instant::now();
+    }
+
     pub(super) fn chapter(&mut self, title: &str) {
         self.chapter += 1;
         let heading = format!("{}. {title}", self.chapter);
