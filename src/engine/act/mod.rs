@@ -62,7 +62,7 @@ pub(crate) async fn act(
         Action::MarkReleased(keys) => let_go::mark_released(context, record, observed, &keys).await,
         Action::Plan => plan::plan(context, record).await,
         Action::Preserve(keys) => let_go::preserve(context, record, observed, &keys).await,
-        Action::Rehearse => rehearse::rehearse(context, record).await,
+        Action::Rehearse => rehearse::rehearse(context, record, observed).await,
         Action::Rest => Ok(Flow::Rest),
         Action::SetReplicas(replicas) => {
             commit::set_replicas(context, record, observed, replicas).await

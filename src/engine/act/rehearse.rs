@@ -2,15 +2,18 @@
 
 use promoter_api::{
     karmada::{execution_namespace, work_name},
-    promotion::{ClusterStatus, ClusterVerdict, DesiredState, Difference, Phase},
+    promotion::{
+        ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus, DesiredState,
+        Difference, Phase,
+    },
     reason::Reason,
 };
 use promoter_domain::{
     object::ObjectKey,
-    observation,
+    observation::{self, ObjectState},
     plan::{Plan, Refusal},
     rehearsal, snapshot,
-    step::Outcome,
+    step::{Observed, Outcome},
 };
 use promoter_kubernetes::{members::Member, objects::Write, resource::Resource};
 use serde_json::Value;
@@ -22,7 +25,11 @@ use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
 const TRIES: usize = 5;
 
 /// Rehearses every staged object in the cluster that it is promoted from.
-pub(super) async fn rehearse(context: &Context, record: &Record) -> Result<Flow, Error> {
+pub(super) async fn rehearse(
+    context: &Context,
+    record: &Record,
+    observed: &Observed,
+) -> Result<Flow, Error> {
     let member = origin(context, record).await?;
     let namespace = record.namespace();
     let mut differences = Vec::new();
@@ -48,7 +55,9 @@ pub(super) async fn rehearse(context: &Context, record: &Record) -> Result<Flow,
     if let Some(refusal) = refusal(&member.name, differences) {
         return refuse(context, record, refusal).await;
     }
+    let dependencies = dependencies(record, observed);
     let passed = |status: &mut promoter_api::promotion::PromotionStatus| {
+        status.dependencies = dependencies;
         status.rehearsed = spec;
         status.clusters = crate::record::cluster(&member.name, ClusterVerdict::Unchanged);
     };
@@ -59,6 +68,29 @@ pub(super) async fn rehearse(context: &Context, record: &Record) -> Result<Flow,
         }
     };
     enter_with(context, record, phase, None, passed).await
+}
+
+/// The dependencies as they turned out: since this one was planned, another Promotion may have
+/// federated some of them, or released them.
+fn dependencies(record: &Record, observed: &Observed) -> Vec<DependencyStatus> {
+    let mut dependencies = record.status().dependencies;
+    for dependency in &mut dependencies {
+        match dependency.action {
+            DependencyAction::Created | DependencyAction::Reused => {}
+            DependencyAction::Conflict | DependencyAction::Skipped => continue,
+        }
+        let key = ObjectKey::dependency(dependency.kind, &dependency.name);
+        let ours = observed
+            .object(&key)
+            .and_then(ObjectState::settings)
+            .is_some_and(|settings| settings.staged_by_us);
+        dependency.action = if ours {
+            DependencyAction::Created
+        } else {
+            DependencyAction::Reused
+        };
+    }
+    dependencies
 }
 
 /// Predicts the rehearsal of a plan of which nothing is staged.
