@@ -13,7 +13,7 @@ use promoter_api::marks::FIELD_MANAGER;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::resource::Resource;
+use crate::{resource::Resource, watch::with_causes};
 
 /// The objects of one API server.
 #[derive(Clone)]
@@ -268,10 +268,10 @@ impl Error {
     }
 }
 
-/// What an error says, without the library's wrapping.
+/// What an API server said, or why it could not be asked.
 fn said(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+        other => with_causes(other),
     }
 }

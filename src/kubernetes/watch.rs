@@ -135,7 +135,7 @@ impl From<watcher::Error> for Error {
 }
 
 /// An error with its causes, those left out that it says itself.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
