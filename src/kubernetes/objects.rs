@@ -275,3 +275,6 @@ fn said(error: &kube::Error) -> String {
         other => with_causes(other),
     }
 }
+
+#[cfg(test)]
+mod tests;
