@@ -13,10 +13,14 @@ mod workload;
 
 use std::{fmt::Write, time::Duration};
 
-use promoter_fleet::Fleet;
+use promoter_fleet::{Fleet, FleetOptions};
 
 use self::{server::Server, workload::Workload};
-use crate::say::lasted;
+use crate::{
+    fleet::{self, Started},
+    interrupt::unless_interrupted,
+    say::{lasted, say},
+};
 
 /// How often each is measured.
 const ROUNDS: usize = 5;
@@ -36,6 +40,20 @@ struct Times {
     first: Duration,
     /// Promoted; of karmadactl, everything applied.
     last: Duration,
+}
+
+/// `cargo xtask figures`: measures on a fleet of its own.
+pub(crate) async fn run() -> anyhow::Result<()> {
+    fleet::promoter::build().await?;
+    let work = async {
+        let options = FleetOptions::named(format!("figures-{}", std::process::id())).members(2);
+        let Started { fleet, took } = fleet::start(options, true).await?;
+        let measured = measure(&fleet).await;
+        fleet.stop().await?;
+        say(measured?.table(took));
+        Ok(())
+    };
+    unless_interrupted(Box::pin(work)).await
 }
 
 /// Measures on a fleet in which the promoter runs.

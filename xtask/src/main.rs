@@ -28,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Watch an application being promoted, spread and released, on a fleet of its own
     Demo(demo::Arguments),
+    /// Measure one promotion beside karmadactl's, on a fleet of its own
+    Figures,
     /// A real Karmada fleet on this machine
     #[command(subcommand)]
     Fleet(fleet::Command),
@@ -41,6 +43,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Figures => figures::run().await,
         Command::Fleet(command) => fleet::run(command).await,
         Command::Generate(arguments) => generate::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
