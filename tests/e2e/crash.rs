@@ -41,7 +41,7 @@ enum Moment {
 
 #[tokio::test]
 async fn a_killed_promoter_completes_what_it_had_begun() -> Result<()> {
-    let fleet = fleet::own("crash", 1).await?;
+    let fleet = fleet::rough(&[]).await?;
     let mut promoting: Vec<_> = [
         Phase::Staging,
         Phase::Committing,
@@ -73,7 +73,7 @@ async fn round(fleet: &Arc<Fleet>, promotes: Moment, releases: Moment) -> Result
 
     scene.promote("web", "member1").await?;
     changes.until(promotes, Phase::Promoted).await?;
-    kill(fleet).await?;
+    kill(&scene, promotes).await?;
     fleet.restart(fleet::PROMOTER).await?;
 
     scene.until_phase("web", Phase::Promoted).await?;
@@ -83,7 +83,7 @@ async fn round(fleet: &Arc<Fleet>, promotes: Moment, releases: Moment) -> Result
     changes.forget();
     scene.release("web").await?;
     changes.until(releases, Phase::Released).await?;
-    kill(fleet).await?;
+    kill(&scene, releases).await?;
     fleet.restart(fleet::PROMOTER).await?;
 
     scene.until_phase("web", Phase::Released).await?;
@@ -93,10 +93,13 @@ async fn round(fleet: &Arc<Fleet>, promotes: Moment, releases: Moment) -> Result
     changes.assert_nothing_twice()
 }
 
-async fn kill(fleet: &Fleet) -> Result<()> {
-    let status = fleet.kill(fleet::PROMOTER).await?;
+async fn kill(scene: &Scene, moment: Moment) -> Result<()> {
+    let status = scene.fleet.kill(fleet::PROMOTER).await?;
     let status = status.context("the promoter ran")?;
     ensure!(status.code().is_none(), "it ended by itself: {status}");
+    let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
+    let phase = &promotion["status"]["phase"];
+    println!("killed at {moment:?}, with {phase} recorded");
     Ok(())
 }
 

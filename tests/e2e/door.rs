@@ -1,7 +1,4 @@
 //! The annotation door, whatever happens to the promoter and to the members.
-//!
-//! The fleet is the tests' own, and they use it one after another: each of them breaks it for a
-//! while.
 
 use std::sync::Arc;
 
@@ -9,14 +6,20 @@ use anyhow::{Context as _, Result, ensure};
 use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_fleet::Fleet;
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::support::{Before, Kind, Scene, Workload, fleet};
 
 #[tokio::test]
-async fn what_was_annotated_while_the_promoter_was_away_is_found() -> Result<()> {
-    let fleet = door().await?;
-    let scene = Scene::on(Arc::clone(&fleet), "away").await?;
+async fn it_opens_again_whatever_was_away() -> Result<()> {
+    let mut fleet = fleet::rough(&[]).await?;
+    promoter_away(&fleet).await.context("the promoter")?;
+    member_away(&fleet).await.context("a member")?;
+    member_new(&mut fleet).await.context("a new member")
+}
+
+/// What was annotated while there was no promoter is found when there is one.
+async fn promoter_away(fleet: &Arc<Fleet>) -> Result<()> {
+    let scene = Scene::on(Arc::clone(fleet), "away").await?;
     fleet.kill(fleet::PROMOTER).await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
@@ -28,12 +31,11 @@ async fn what_was_annotated_while_the_promoter_was_away_is_found() -> Result<()>
     before.assert_untouched().await
 }
 
-#[tokio::test]
-async fn a_member_that_joins_later_is_watched_too() -> Result<()> {
-    let mut fleet = door().await?;
-    let alone = Arc::get_mut(&mut fleet).context("no other test uses the fleet")?;
+/// A member that joins later is watched too.
+async fn member_new(fleet: &mut Arc<Fleet>) -> Result<()> {
+    let alone = Arc::get_mut(fleet).context("no other test uses the fleet")?;
     let member = alone.add_member().await?;
-    let scene = Scene::on(Arc::clone(&fleet), "later").await?;
+    let scene = Scene::on(Arc::clone(fleet), "later").await?;
     Workload::typical("web").deploy(&scene, &member).await?;
     let before = Before::take(&scene, &member, "web").await?;
 
@@ -44,10 +46,9 @@ async fn a_member_that_joins_later_is_watched_too() -> Result<()> {
     scene.assert_absent_elsewhere(&member).await
 }
 
-#[tokio::test]
-async fn a_member_that_goes_away_for_a_while_is_waited_for() -> Result<()> {
-    let fleet = door().await?;
-    let scene = Scene::on(Arc::clone(&fleet), "outage").await?;
+/// A member that does not answer for a while is waited for.
+async fn member_away(fleet: &Arc<Fleet>) -> Result<()> {
+    let scene = Scene::on(Arc::clone(fleet), "outage").await?;
     for name in ["api", "web"] {
         Workload::typical(name).deploy(&scene, "member1").await?;
     }
@@ -128,11 +129,4 @@ async fn until_ready(scene: &Scene, status: &str) -> Result<()> {
             Ok(())
         })
         .await
-}
-
-/// The fleet of these tests, for one of them at a time.
-async fn door() -> Result<MutexGuard<'static, Arc<Fleet>>> {
-    static FLEET: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
-    let start = || async { Ok::<_, anyhow::Error>(Mutex::new(fleet::own("door", 1).await?)) };
-    Ok(FLEET.get_or_try_init(start).await?.lock().await)
 }

@@ -1,14 +1,14 @@
 //! A promotion that goes wrong after the commit is rolled back by itself.
 //!
-//! The member lets the rehearsal pass and refuses Karmada's write itself, for good. The fleet is
-//! the tests' own: its promoter gives up after seconds, not after a minute.
+//! The member lets the rehearsal pass and refuses Karmada's write itself, for good. The promoter
+//! gives up after seconds here, not after a minute.
 
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
+use futures::future::try_join;
 use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_fleet::Fleet;
-use tokio::sync::OnceCell;
 
 use crate::support::{Before, Kind, Rules, Scene, Workload, fleet, marks};
 
@@ -17,7 +17,14 @@ const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun";
 
 #[tokio::test]
 async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {
-    let scene = Scene::on(impatient().await?, "rolled-back").await?;
+    let fleet = fleet::rough(&["--commit-timeout", "10"]).await?;
+    try_join(alone(&fleet), beside_another(&fleet)).await?;
+    Ok(())
+}
+
+/// A workload with dependencies of its own, which are let go of too.
+async fn alone(fleet: &Arc<Fleet>) -> Result<()> {
+    let scene = Scene::on(Arc::clone(fleet), "rolled-back").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let mut rules = Rules::refuse_karmada(&scene, "member1", REHEARSALS_ONLY, SAYS).await?;
     scene.annotate("member1", "web", "true").await?;
@@ -57,9 +64,9 @@ async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {
     before.assert_untouched().await
 }
 
-#[tokio::test]
-async fn what_others_need_stays_when_a_commit_is_rolled_back() -> Result<()> {
-    let scene = Scene::on(impatient().await?, "shared-rolled-back").await?;
+/// A workload that shares a dependency with one that is promoted, which keeps it.
+async fn beside_another(fleet: &Arc<Fleet>) -> Result<()> {
+    let scene = Scene::on(Arc::clone(fleet), "shared-rolled-back").await?;
     let mut befores = Vec::new();
     for name in ["api", "web"] {
         let workload = Workload::new(name).config_map("settings");
@@ -113,11 +120,4 @@ async fn assert_only_opted_in(scene: &Scene) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// The fleet of these tests.
-async fn impatient() -> Result<Arc<Fleet>> {
-    static FLEET: OnceCell<Arc<Fleet>> = OnceCell::const_new();
-    let start = || fleet::own_with("rollback", 1, &["--commit-timeout", "10"]);
-    FLEET.get_or_try_init(start).await.cloned()
 }

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use promoter_fleet::{Fleet, FleetOptions, Process, Program};
-use tokio::process::Command;
+use tokio::{
+    process::Command,
+    sync::{Mutex, MutexGuard, OnceCell},
+};
 
 /// The promoter's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
@@ -38,12 +41,25 @@ pub(crate) fn shared() -> Arc<Fleet> {
 
 /// A fleet that only one test uses, with a promoter. It ends with its last owner.
 pub(crate) async fn own(name: &str, members: usize) -> Result<Arc<Fleet>> {
-    own_with(name, members, &[]).await
+    Ok(Arc::new(start(name, members, &[]).await?))
 }
 
-/// The same, with more flags for the promoter's hub.
-pub(crate) async fn own_with(name: &str, members: usize, flags: &[&str]) -> Result<Arc<Fleet>> {
-    Ok(Arc::new(start(name, members, flags).await?))
+/// The fleet on which tests break things, for one of them at a time: every fleet more is a dozen
+/// processes more at the same time. Its promoter is started anew, with these flags.
+pub(crate) async fn rough(flags: &[&str]) -> Result<MutexGuard<'static, Arc<Fleet>>> {
+    static ROUGH: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
+    let start = || async { anyhow::Ok(Mutex::new(own("rough", 1).await?)) };
+    let fleet = ROUGH.get_or_try_init(start).await?.lock().await;
+    // The test before may have failed half-way.
+    for process in fleet.processes() {
+        if !process.running && process.name != PROMOTER {
+            fleet.restart(&process.name).await?;
+        }
+    }
+    fleet.until_ready().await?;
+    fleet.kill(PROMOTER).await?;
+    start_promoter(&fleet, flags).await?;
+    Ok(fleet)
 }
 
 async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
