@@ -179,13 +179,18 @@ impl Record {
         match phase {
             Phase::Pending => {
                 status.before = None;
+                status.placed = Vec::new();
                 status.rehearsed = None;
                 // What is said of the last attempt must not be taken for what is said of this.
                 let conditions = &mut status.conditions;
                 conditions.retain(|condition| condition.type_ == "Promoted");
                 self.answer(&mut status);
             }
-            Phase::Released | Phase::Releasing | Phase::Settling => self.answer(&mut status),
+            Phase::Releasing | Phase::Settling => self.answer(&mut status),
+            Phase::Released => {
+                status.placed = Vec::new();
+                self.answer(&mut status);
+            }
             Phase::Promoted => status.placed = vec![self.origin().to_owned()],
             _ => {}
         }
