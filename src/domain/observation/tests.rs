@@ -25,6 +25,25 @@ fn a_policy_is_ours_by_its_label_alone() {
 }
 
 #[test]
+fn a_version_is_of_one_object_at_one_moment() {
+    let object = json!({"metadata": {"resourceVersion": "7", "uid": "t1"}});
+    let version = Version {
+        resource_version: "7".to_owned(),
+        uid: "t1".to_owned(),
+    };
+    assert_eq!(Version::of(Some(&object)), Some(version));
+    // Half of it would let a write through to another object, or to what it has become.
+    for half in [
+        json!({"metadata": {"resourceVersion": "7"}}),
+        json!({"metadata": {"uid": "t1"}}),
+        json!({}),
+    ] {
+        assert_eq!(Version::of(Some(&half)), None, "{half}");
+    }
+    assert_eq!(Version::of(None), None);
+}
+
+#[test]
 fn a_policys_marks_tell_in_whose_hand_it_is() {
     let nobodys = PolicySettings {
         overwrite: false,
