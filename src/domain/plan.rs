@@ -1,5 +1,7 @@
 //! The plan of a promotion: what will be created, what is reused, what stays, or why not.
 
+mod dependency;
+
 use promoter_api::{
     marks,
     promotion::{DependencyAction, DependencyStatus, Difference, Snapshot},
@@ -7,11 +9,9 @@ use promoter_api::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    closure::{self, Reference, ReferenceSource},
-    object::{ObjectKey, ObjectKind},
-    policy, precondition, snapshot, template,
-};
+use self::dependency::{Busy, Found};
+
+use crate::{closure::Reference, object::ObjectKey, policy, precondition, snapshot, template};
 
 /// A workload of a member with everything around it, as it was read.
 #[derive(Clone, Debug)]
@@ -270,85 +270,6 @@ pub fn namespace(name: &str, live: Option<&Value>) -> Value {
     })
 }
 
-/// What is to be done about a dependency.
-enum Found<'a> {
-    Conflict(Vec<Difference>),
-    Create(&'a Value),
-    Elsewhere(String),
-    Missing,
-    Reuse,
-    Skip(&'static str),
-    TooLong,
-}
-
-/// Another Promotion has it in hand.
-struct Busy;
-
-impl<'a> Found<'a> {
-    fn new(
-        request: &Request<'_>,
-        dependency: &'a LiveDependency,
-        existing: &Existing,
-    ) -> Result<Self, Busy> {
-        let LiveDependency { object, reference } = dependency;
-        let key = &reference.key;
-        if !key
-            .kind
-            .as_dependency()
-            .is_some_and(|kind| request.wanted.contains(&kind))
-        {
-            return Ok(Self::Skip("its kind is left out by spec.dependencies"));
-        }
-        let Some(live) = object else {
-            return Ok(match (reference.required, &reference.source) {
-                (true, _) => Self::Missing,
-                (false, ReferenceSource::ServiceAccount | ReferenceSource::ImagePull) => {
-                    Self::Skip("it does not exist in the member; pods start without it")
-                }
-                (false, _) => Self::Skip("it is optional and does not exist in the member"),
-            });
-        };
-        if key.kind == ObjectKind::Secret && closure::is_token_secret(live) {
-            return Ok(Self::Skip("it holds a token of this one cluster"));
-        }
-        if !key.names_fit() {
-            return Ok(Self::TooLong);
-        }
-        let found = existing
-            .objects
-            .iter()
-            .find(|existing| existing.key == *key);
-        let Some(found) = found else {
-            return Ok(Self::Create(live));
-        };
-        if found
-            .policy
-            .as_ref()
-            .is_some_and(|policy| in_hand(policy, request.promotion))
-        {
-            return Err(Busy);
-        }
-        if let Some(policy) = &found.policy
-            && policy["metadata"]["labels"][marks::MANAGED_BY] == marks::FIELD_MANAGER
-            && found.template.is_some()
-            && !places(policy, request.cluster)
-        {
-            return Ok(Self::Elsewhere(key.policy_name()));
-        }
-        match (&found.policy, &found.template) {
-            (_, Some(template)) => {
-                let differences = template::content_differences(key, template, live);
-                Ok(if differences.is_empty() {
-                    Self::Reuse
-                } else {
-                    Self::Conflict(differences)
-                })
-            }
-            (_, None) => Ok(Self::Create(live)),
-        }
-    }
-}
-
 impl Refusal {
     /// A refusal without details.
     #[must_use]
@@ -360,23 +281,6 @@ impl Refusal {
             reason,
         }
     }
-}
-
-/// Whether a policy is being staged or released by another Promotion than this one.
-fn in_hand(policy: &Value, promotion: &str) -> bool {
-    [marks::STAGED_BY, marks::RELEASED_BY]
-        .iter()
-        .filter_map(|mark| policy["metadata"]["annotations"][mark].as_str())
-        .any(|by| by != promotion)
-}
-
-/// Whether a policy of ours places what it claims in a cluster.
-fn places(policy: &Value, cluster: &str) -> bool {
-    policy["spec"]["placement"]["clusterAffinity"]["clusterNames"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|name| name == cluster)
 }
 
 fn planned(request: &Request<'_>, key: &ObjectKey, live: &Value, follows: bool) -> PlannedObject {

@@ -2,7 +2,8 @@
 
 use promoter_api::promotion::{DependencyKind, ReplicaSetIdentity};
 
-use super::*;
+use super::{dependency::places, *};
+use crate::closure::ReferenceSource;
 
 /// The value that no message and no difference may tell, as it stands in a Secret.
 const SECRET_VALUE: &str = "aHVudGVyMg==";
