@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use promoter_api::promotion::Phase;
 use serde_json::{Value, json};
 
-use crate::support::{Before, Kind, Scene, Workload, marks};
+use crate::support::{Before, Kind, Scene, Workload, marks, sample};
 
 #[tokio::test]
 async fn an_observed_promotion_writes_nothing() -> Result<()> {
@@ -88,35 +88,36 @@ async fn a_promotion_that_is_deleted_while_it_is_staged_leaves_nothing_behind() 
 }
 
 #[tokio::test]
-async fn a_promotion_that_is_deleted_at_any_moment_is_all_or_nothing() -> Result<()> {
-    let scene = Scene::new("deleted").await?;
-    let (before, _) = deployed(&scene).await?;
-    scene.promote("web", "member1").await?;
-    scene
-        .eventually("the promotion has begun", async || {
-            let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
-            let phase = &promotion["status"]["phase"];
-            ensure!(phase.is_string(), "nothing is said");
-            Ok(())
-        })
-        .await?;
-
-    let promotions = Kind::promotion();
-    scene.karmada.delete(&promotions, "web").await?;
-
-    scene.until_gone(&scene.karmada, &promotions, "web").await?;
-    before.assert_untouched().await?;
-    if scene
-        .karmada
-        .find(&Kind::deployment(), "web")
-        .await?
-        .is_none()
-    {
-        scene.assert_nothing_federated().await?;
-        marks::assert_no_trace(&scene, "member1").await
-    } else {
-        assert_still_federated(&scene).await
+async fn a_promotion_that_is_deleted_on_the_way_is_all_or_nothing() -> Result<()> {
+    let phases = [
+        Phase::Staging,
+        Phase::Committing,
+        Phase::Verifying,
+        Phase::Settling,
+    ];
+    for phase in sample::draw(phases.to_vec(), 2) {
+        delete_in(phase).await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_suspended_promotion_begins_nothing_until_it_is_resumed() -> Result<()> {
+    let scene = Scene::new("suspended").await?;
+    let (before, _) = deployed(&scene).await?;
+    let suspended = json!({"suspend": true});
+    scene.promote_with("web", "member1", suspended).await?;
+    Workload::new("later").deploy(&scene, "member1").await?;
+    scene.promoted("later", "member1").await?;
+    let template = scene.karmada.find(&Kind::deployment(), "web").await?;
+    assert!(template.is_none(), "it was begun");
+
+    let patch = json!({"spec": {"suspend": false}});
+    let promotions = Kind::promotion();
+    scene.karmada.patch(&promotions, "web", &patch).await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
 }
 
 #[tokio::test]
@@ -131,6 +132,37 @@ async fn a_promotion_that_is_deleted_afterwards_leaves_the_workload_federated() 
     scene.until_gone(&scene.karmada, &promotions, "web").await?;
     before.assert_untouched().await?;
     assert_still_federated(&scene).await
+}
+
+/// Deletes a Promotion once it has come to a phase. It may have gone on meanwhile.
+async fn delete_in(phase: Phase) -> Result<()> {
+    let scene = Scene::new("deleted").await?;
+    let (before, _) = deployed(&scene).await?;
+    let promotions = Kind::promotion();
+    scene.promote("web", "member1").await?;
+    scene
+        .eventually(&format!("it has come to {phase}"), async || {
+            let promotion = scene.karmada.get(&promotions, "web").await?;
+            let phases = &promotion["status"]["phases"];
+            let begun = phases.as_array().into_iter().flatten();
+            let mut names = begun.map(|begun| &begun["phase"]);
+            ensure!(names.any(|name| *name == phase.to_string()), "{phases}");
+            Ok(())
+        })
+        .await?;
+
+    scene.karmada.delete(&promotions, "web").await?;
+
+    scene.until_gone(&scene.karmada, &promotions, "web").await?;
+    before.assert_untouched().await?;
+    scene.assert_absent_elsewhere("member1").await?;
+    let template = scene.karmada.find(&Kind::deployment(), "web").await?;
+    if template.is_some() {
+        return assert_still_federated(&scene).await;
+    }
+    ensure!(phase == Phase::Staging, "it was undone after the commit");
+    scene.assert_nothing_federated().await?;
+    marks::assert_no_trace(&scene, "member1").await
 }
 
 /// A workload with dependencies of every kind.
