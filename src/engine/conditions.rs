@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use promoter_api::promotion::{Phase, PromotionStatus};
+use promoter_api::{
+    promotion::{Phase, PromotionStatus},
+    reason::Reason,
+};
 
 /// What a condition says.
 struct Said {
@@ -14,11 +17,12 @@ struct Said {
 /// Brings the conditions in line with the phase. One that a phase has nothing to say about stays.
 pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now: Timestamp) {
     let phase = status.phase;
+    let undone = is_undone(phase);
     let said = [
         ("Guarded", guarded(phase)),
-        ("Planned", planned(phase)),
+        ("Planned", planned(status)),
         ("Promoted", promoted(status)),
-        ("Rehearsed", rehearsed(phase)),
+        ("Rehearsed", rehearsed(status)),
         ("Released", released(phase)),
     ];
     for (kind, said) in said {
@@ -28,6 +32,12 @@ pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now:
             status: value,
         }) = said
         else {
+            if undone && matches!(kind, "Planned" | "Rehearsed") {
+                // What it was refused for before is not what stands in the way now.
+                let stale =
+                    |condition: &Condition| condition.type_ == kind && condition.status == "False";
+                status.conditions.retain(|condition| !stale(condition));
+            }
             continue;
         };
         let before = status
@@ -61,13 +71,19 @@ fn guarded(phase: Phase) -> Option<Said> {
     })
 }
 
-fn planned(phase: Phase) -> Option<Said> {
-    matches!(phase, Phase::Observed | Phase::Staging)
-        .then(|| Said::new("True", "PlanAccepted", "nothing stands in the way"))
+fn planned(status: &PromotionStatus) -> Option<Said> {
+    match status.phase {
+        Phase::Observed | Phase::Staging => Some(Said::new(
+            "True",
+            "PlanAccepted",
+            "nothing stands in the way",
+        )),
+        _ => refused(status, FoundBy::Plan),
+    }
 }
 
-fn rehearsed(phase: Phase) -> Option<Said> {
-    match phase {
+fn rehearsed(status: &PromotionStatus) -> Option<Said> {
+    match status.phase {
         Phase::Committing | Phase::Rehearsed => Some(Said::new(
             "True",
             "Unchanged",
@@ -78,8 +94,47 @@ fn rehearsed(phase: Phase) -> Option<Said> {
             "Predicted",
             "this is a prediction: nothing was staged",
         )),
-        _ => None,
+        _ => refused(status, FoundBy::Rehearsal),
     }
+}
+
+/// What finds that a promotion cannot be.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum FoundBy {
+    /// What Karmada and the member made of it.
+    Attempt,
+    /// What was there before anything was written.
+    Plan,
+    /// The member's answer to the dry run.
+    Rehearsal,
+}
+
+impl FoundBy {
+    const fn of(reason: Reason) -> Self {
+        match reason {
+            Reason::CommitRefused
+            | Reason::LateEdit
+            | Reason::StagingFailed
+            | Reason::VerificationFailed => Self::Attempt,
+            Reason::RehearsalImpossible | Reason::WouldChangeObject | Reason::WouldRestartPods => {
+                Self::Rehearsal
+            }
+            _ => Self::Plan,
+        }
+    }
+}
+
+const fn is_undone(phase: Phase) -> bool {
+    matches!(phase, Phase::Abandoning | Phase::Refused | Phase::Waiting)
+}
+
+/// A condition that is not met because it found the reason of a refusal.
+fn refused(status: &PromotionStatus, by: FoundBy) -> Option<Said> {
+    let reason = status.reason.filter(|reason| FoundBy::of(*reason) == by)?;
+    is_undone(status.phase).then(|| {
+        let message = status.message.as_deref().unwrap_or_default();
+        Said::new("False", &reason.to_string(), message)
+    })
 }
 
 fn promoted(status: &PromotionStatus) -> Option<Said> {

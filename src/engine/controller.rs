@@ -27,10 +27,7 @@ use promoter_api::{
 };
 use promoter_domain::object::ObjectKey;
 
-use crate::{
-    Context, Error,
-    reconcile::{Flow, reconcile},
-};
+use crate::{Context, Error, flow::Flow, reconcile::reconcile};
 
 /// Annotations of a Work: the binding that it was rendered for.
 ///

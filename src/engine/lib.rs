@@ -2,7 +2,8 @@
 //!
 //! - [`controller`]: wakes up for Promotions and for what Karmada makes of them;
 //! - `reconcile`: the loop from observation to action;
-//! - `observe`: reads the control plane and the members into the domain's small values;
+//! - `observe`: reads the control plane and the members into the domain's small values, and
+//!   `traces` what Karmada has left in the members;
 //! - `act`: does what the step function says, one file for each group of actions;
 //! - `record` and `conditions`: the Promotion itself, its status and its conditions.
 //!
@@ -12,9 +13,12 @@
 mod act;
 mod conditions;
 pub mod controller;
+mod flow;
 mod observe;
+mod read;
 mod reconcile;
 mod record;
+mod traces;
 
 use std::{sync::Arc, time::Duration};
 

@@ -6,18 +6,22 @@ use futures::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use promoter_api::{
     karmada::{execution_namespace, work_name},
-    promotion::{DependencyAction, Phase, Promotion},
+    promotion::{DependencyAction, Phase},
 };
 use promoter_domain::{
     object::ObjectKey,
     observation::{self, ObjectState, PolicyState, TemplateState, Version, WorkState},
     step::Observed,
 };
-use promoter_kubernetes::{members::Member, resource::Resource};
-use serde::Deserialize as _;
+use promoter_kubernetes::resource::Resource;
 use serde_json::Value;
 
-use crate::{Context, Error, act::strip, record::Record};
+use crate::{
+    Context, Error,
+    read::{live, others},
+    record::Record,
+    traces,
+};
 
 /// Reads what the next action depends on; what the phase has no use for is not read.
 pub(crate) async fn observe(context: &Context, record: &Record) -> Result<Observed, Error> {
@@ -89,7 +93,7 @@ async fn objects(context: &Context, record: &Record, observed: &mut Observed) ->
             || (object.works.is_empty() && object.template == TemplateState::Absent)
     });
     if gone && matches!(observed.phase, Phase::Releasing | Phase::RollingBack) {
-        observed.marked = strip::is_marked(context, record).await?;
+        observed.marked = traces::are_left(context, record).await?;
     }
     Ok(())
 }
@@ -203,18 +207,6 @@ async fn work<'a>(
     ))
 }
 
-/// A member's live object.
-pub(crate) async fn live(
-    member: &Member,
-    namespace: &str,
-    key: &ObjectKey,
-) -> Result<Option<Value>, Error> {
-    Ok(member
-        .objects
-        .get(key.kind.into(), Some(namespace), &key.name)
-        .await?)
-}
-
 /// Only where the workload is placed: all that matters of one that is promoted.
 async fn placement(context: &Context, record: &Record) -> Result<ObjectState, Error> {
     let key = record.workload();
@@ -267,20 +259,6 @@ async fn users(context: &Context, record: &Record) -> Result<BTreeSet<ObjectKey>
                 .map(|dependency| ObjectKey::dependency(dependency.kind, &dependency.name))
                 .collect::<Vec<_>>()
         })
-        .collect())
-}
-
-/// The other Promotions of the namespace.
-pub(crate) async fn others(context: &Context, record: &Record) -> Result<Vec<Record>, Error> {
-    let all = context
-        .control_plane
-        .list(Resource::PROMOTION, Some(record.namespace()), None)
-        .await?;
-    Ok(all
-        .iter()
-        .filter_map(|promotion| Promotion::deserialize(promotion).ok())
-        .map(|promotion| Record { promotion })
-        .filter(|other| other.uid() != record.uid())
         .collect())
 }
 

@@ -7,18 +7,7 @@ use promoter_domain::step;
 use promoter_kubernetes::resource::Resource;
 use serde::Deserialize as _;
 
-use crate::{Context, Error, act, observe::observe, record::Record};
-
-/// What is to happen after an action.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Flow {
-    /// Look again after a while, or sooner when something changes.
-    After(Duration),
-    /// Look again at once.
-    Again,
-    /// Look again when something changes.
-    Rest,
-}
+use crate::{Context, Error, act, flow::Flow, observe::observe, record::Record};
 
 /// A promotion takes some thirty actions; more in one go means that two observations contradict
 /// each other, and then others are to have their turn.
@@ -38,6 +27,11 @@ pub(crate) async fn reconcile(
             Ok(Flow::Again) => {}
             Ok(flow) => return Ok(flow),
             Err(Error::Member(error)) => return act::unreachable(context, &record, &error).await,
+            Err(Error::Objects(error)) if !error.is_conflict() && !record.phase().is_at_rest() => {
+                // People see what it hangs on; that it could not be written down adds nothing.
+                let _ = act::wait(context, &record, error.to_string()).await;
+                return Err(error.into());
+            }
             Err(error) => return Err(error),
         }
     }

@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 
 use crate::conditions;
 
+/// How many phases are remembered: those of a promotion that is released, twice over.
+const MOST_PHASES: usize = 20;
+
 /// A Promotion as it was last read.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
@@ -157,6 +160,9 @@ impl Record {
                 Phase::Pending => Vec::new(),
                 _ => status.phases,
             };
+            // Edits of a promoted workload's spec settle it anew, as often as a person likes.
+            let surplus = (status.phases.len() + 1).saturating_sub(MOST_PHASES);
+            status.phases.drain(..surplus);
             status.phases.push(PhaseTime {
                 phase,
                 since: Time(now),

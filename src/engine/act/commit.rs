@@ -10,7 +10,7 @@ use promoter_kubernetes::workload;
 use serde_json::{Value, json};
 
 use super::{enter, of_version, origin, patch_policies, rehearse};
-use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
+use crate::{Context, Error, flow::Flow, read::live, record::Record};
 
 /// Lets Karmada take over, dependencies first.
 ///

@@ -8,7 +8,7 @@ use promoter_kubernetes::{objects::Write, resource::Resource};
 use serde_json::{Map, Value, json};
 
 use super::write;
-use crate::{Context, Error, observe::others, reconcile::Flow, record::Record};
+use crate::{Context, Error, flow::Flow, read::others, record::Record};
 
 /// Creates the namespace in newly placed clusters that lack it, extends the policies of pull
 /// Secrets, and records where the workload is placed now.

@@ -17,7 +17,7 @@ use promoter_kubernetes::resource::Resource;
 use serde_json::json;
 
 use super::{patch_policies, rehearse, write};
-use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
+use crate::{Context, Error, flow::Flow, read::live, record::Record};
 
 /// How soon a release is tried again that would change something in a member.
 const AFTER_DIFFERENCE: Duration = Duration::from_secs(5);

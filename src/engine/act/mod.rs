@@ -6,7 +6,7 @@ mod let_go;
 mod plan;
 mod rehearse;
 mod stage;
-pub(crate) mod strip;
+mod strip;
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use promoter_kubernetes::{
 };
 use serde_json::{Value, json};
 
-use crate::{Context, Error, reconcile::Flow, record::Record};
+use crate::{Context, Error, flow::Flow, record::Record};
 
 /// How often it is looked whether Karmada has gone on, should the watch that tells so be silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -127,7 +127,11 @@ async fn write(context: &Context, record: &Record, status: &PromotionStatus) -> 
 }
 
 /// Waits, and lets people see for what.
-async fn wait(context: &Context, record: &Record, message: String) -> Result<Flow, Error> {
+pub(crate) async fn wait(
+    context: &Context,
+    record: &Record,
+    message: String,
+) -> Result<Flow, Error> {
     let mut status = record.status();
     // What everything is undone for must stay, whatever it waits for on the way.
     if status.reason.is_none() && status.message.as_deref() != Some(&message) {
@@ -259,7 +263,7 @@ async fn announce(context: &Context, record: &Record, status: &PromotionStatus) 
         return;
     };
     let key = record.workload();
-    let Ok(Some(live)) = crate::observe::live(&member, record.namespace(), &key).await else {
+    let Ok(Some(live)) = crate::read::live(&member, record.namespace(), &key).await else {
         return;
     };
     let reference = k8s_openapi::api::core::v1::ObjectReference {

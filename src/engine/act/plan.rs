@@ -16,7 +16,7 @@ use promoter_kubernetes::{existing, members, members::Member, resource::Resource
 use serde_json::json;
 
 use super::{enter_with, rehearse};
-use crate::{Context, Error, reconcile::Flow, record, record::Record};
+use crate::{Context, Error, flow::Flow, record, record::Record};
 
 /// How soon it is looked again whether another Promotion is done with a shared dependency.
 const BUSY: Duration = Duration::from_millis(500);

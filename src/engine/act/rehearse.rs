@@ -19,7 +19,7 @@ use promoter_kubernetes::{members::Member, objects::Write, resource::Resource};
 use serde_json::Value;
 
 use super::{enter, enter_with, origin};
-use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
+use crate::{Context, Error, flow::Flow, read::live, record::Record};
 
 /// How often a dry run is tried that crosses with somebody's write to the same object.
 const TRIES: usize = 5;
@@ -42,14 +42,24 @@ pub(super) async fn rehearse(
             }
             continue;
         };
-        match rehearse_one(&member, namespace, &key, &manifest).await? {
-            Ok(rehearsed) => {
+        match rehearse_one(&member, namespace, &key, &manifest).await {
+            Ok(Ok(rehearsed)) => {
                 differences.extend(rehearsed.differences);
                 if key == record.workload() {
                     spec = Some(spec_digest(&rehearsed.live));
                 }
             }
-            Err(refusal) => return refuse(context, record, refusal).await,
+            Ok(Err(refusal)) => return refuse(context, record, refusal).await,
+            // A webhook that does not answer, say. It may come back, but is not waited for forever.
+            Err(Error::Objects(error)) if observed.overdue => {
+                let message = format!(
+                    "the rehearsal of Karmada's write was not answered: {error}; see to it that \
+                     the member answers, and ask again"
+                );
+                let refusal = Refusal::new(Reason::RehearsalImpossible, message);
+                return refuse(context, record, refusal).await;
+            }
+            Err(error) => return Err(error),
         }
     }
     if let Some(refusal) = refusal(&member.name, differences) {

@@ -13,7 +13,7 @@ use promoter_kubernetes::{objects::Write, resource::Resource};
 use serde_json::Value;
 
 use super::{enter, of_version, origin};
-use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
+use crate::{Context, Error, flow::Flow, read::live, record::Record};
 
 /// How long templates are held at the least, so that Karmada has seen the policies that claim
 /// them: one that it has not seen it takes for none, and strips the claim.

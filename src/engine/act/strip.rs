@@ -1,36 +1,13 @@
 //! Takes Karmada's marks off the members' objects, once Karmada has let go of them.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use promoter_api::{
-    karmada::{execution_namespace, work_name},
-    promotion::Phase,
+use crate::{
+    Context, Error,
+    flow::Flow,
+    record::Record,
+    traces::{Marked, clusters, marked},
 };
-use promoter_domain::{
-    object::{ObjectKey, ObjectKind},
-    strip,
-};
-use promoter_kubernetes::{members::Member, resource::Resource, workload};
-use serde_json::Value;
-
-use crate::{Context, Error, observe::live, reconcile::Flow, record::Record};
-
-/// Whether something is left to be taken off.
-pub(crate) async fn is_marked(context: &Context, record: &Record) -> Result<bool, Error> {
-    let disable = record.phase() == Phase::Releasing;
-    for cluster in clusters(record) {
-        let member = context.members.get(&cluster).await?;
-        for key in record.objects() {
-            if !matches!(
-                marked(context, record, &member, &key, disable).await?,
-                Marked::Clean
-            ) {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
 
 /// Takes the marks off, the Deployment's before its ReplicaSets': its controller copies them.
 pub(super) async fn strip(
@@ -69,82 +46,4 @@ pub(super) async fn strip(
     } else {
         Flow::After(CONTROLLER)
     })
-}
-
-enum Marked {
-    /// Nothing is left on it.
-    Clean,
-    /// The Deployment's controller has not seen the last change yet, and may still copy marks.
-    Copying,
-    /// What is to be written.
-    Patches(Vec<(Resource, String, Value)>),
-}
-
-async fn marked(
-    context: &Context,
-    record: &Record,
-    member: &Member,
-    key: &ObjectKey,
-    disable: bool,
-) -> Result<Marked, Error> {
-    let namespace = record.namespace();
-    let Some(object) = live(member, namespace, key).await? else {
-        return Ok(Marked::Clean);
-    };
-    // Where a Work is, Karmada keeps the object, for somebody else who needs it.
-    let execution = execution_namespace(&member.name);
-    let work = work_name(key.kind.as_str(), &key.name, namespace);
-    if context
-        .control_plane
-        .get(Resource::WORK, Some(&execution), &work)
-        .await?
-        .is_some()
-    {
-        return Ok(Marked::Clean);
-    }
-    if let Some(patch) = strip::strip_patch(&object, key.kind, disable) {
-        return Ok(Marked::Patches(vec![(
-            key.kind.into(),
-            key.name.clone(),
-            patch,
-        )]));
-    }
-    if key.kind != ObjectKind::Deployment {
-        return Ok(Marked::Clean);
-    }
-    let generation = object["metadata"]["generation"].as_i64();
-    if object["status"]["observedGeneration"].as_i64() < generation {
-        return Ok(Marked::Copying);
-    }
-    let (replica_sets, _) = workload::running(&member.objects, namespace, &object).await?;
-    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
-    let patches: Vec<_> = replica_sets
-        .iter()
-        .filter(|replica_set| is_owned(replica_set, uid))
-        .filter_map(|replica_set| {
-            let name = replica_set["metadata"]["name"].as_str()?;
-            let patch = strip::replica_set_patch(replica_set, disable)?;
-            Some((Resource::REPLICA_SET, name.to_owned(), patch))
-        })
-        .collect();
-    Ok(if patches.is_empty() {
-        Marked::Clean
-    } else {
-        Marked::Patches(patches)
-    })
-}
-
-fn is_owned(replica_set: &Value, uid: &str) -> bool {
-    replica_set["metadata"]["ownerReferences"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|owner| owner["uid"] == uid)
-}
-
-/// Every cluster in which Karmada may have left marks.
-fn clusters(record: &Record) -> BTreeSet<String> {
-    let mut clusters = record.placed();
-    clusters.insert(record.origin().to_owned());
-    clusters
 }

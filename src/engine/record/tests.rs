@@ -70,14 +70,20 @@ fn the_reason_is_the_conditions_reason_where_it_was_not_promoted() {
         assert_eq!(status.reason, Some(Reason::WouldRestartPods), "{phase}");
         assert_eq!(status.message.as_deref(), Some("it would"), "{phase}");
         match phase {
-            Phase::Abandoning
-            | Phase::Failed
-            | Phase::Refused
-            | Phase::RollingBack
-            | Phase::Waiting => {
+            Phase::Failed | Phase::RollingBack => {
                 assert_eq!(
                     told(&status),
                     ["Promoted=False WouldRestartPods"],
+                    "{phase}"
+                );
+            }
+            Phase::Abandoning | Phase::Refused | Phase::Waiting => {
+                assert_eq!(
+                    told(&status),
+                    [
+                        "Promoted=False WouldRestartPods",
+                        "Rehearsed=False WouldRestartPods"
+                    ],
                     "{phase}"
                 );
                 assert_eq!(status.conditions[0].message, "it would", "{phase}");
@@ -130,7 +136,10 @@ fn a_new_attempt_leaves_nothing_of_the_last_one_standing() {
         let refused = record(status).entered(Phase::Refused, Some(&restarts()), at(9));
         assert_eq!(
             told(&refused),
-            ["Promoted=False WouldRestartPods"],
+            [
+                "Promoted=False WouldRestartPods",
+                "Rehearsed=False WouldRestartPods"
+            ],
             "{last}"
         );
     }

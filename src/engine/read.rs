@@ -1,0 +1,35 @@
+//! Reads that observations and actions share.
+
+use promoter_api::promotion::Promotion;
+use promoter_domain::object::ObjectKey;
+use promoter_kubernetes::{members::Member, resource::Resource};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::{Context, Error, record::Record};
+
+/// A member's live object.
+pub(crate) async fn live(
+    member: &Member,
+    namespace: &str,
+    key: &ObjectKey,
+) -> Result<Option<Value>, Error> {
+    Ok(member
+        .objects
+        .get(key.kind.into(), Some(namespace), &key.name)
+        .await?)
+}
+
+/// The other Promotions of the namespace.
+pub(crate) async fn others(context: &Context, record: &Record) -> Result<Vec<Record>, Error> {
+    let all = context
+        .control_plane
+        .list(Resource::PROMOTION, Some(record.namespace()), None)
+        .await?;
+    Ok(all
+        .iter()
+        .filter_map(|promotion| Promotion::deserialize(promotion).ok())
+        .map(|promotion| Record { promotion })
+        .filter(|other| other.uid() != record.uid())
+        .collect())
+}
