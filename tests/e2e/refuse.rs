@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use promoter_api::{promotion::Phase, reason::Reason};
 use serde_json::{Value, json};
 
-use crate::support::{Before, INJECTED, Rules, Scene, Webhook, Workload};
+use crate::support::{Before, INJECTED, Kind, Rules, Scene, Webhook, Workload};
 
 #[tokio::test]
 async fn a_webhook_of_the_member_that_changes_pods() -> Result<()> {
@@ -50,6 +50,36 @@ async fn a_webhook_of_the_member_that_changes_pods() -> Result<()> {
     // The webhook gone, asking again is all that is needed.
     webhook.stop(&scene, "member1").await?;
     scene.ask_again("web").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
+async fn a_webhook_of_the_member_that_does_not_answer_for_a_while() -> Result<()> {
+    let scene = Scene::new("silent").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    let webhook = Webhook::start(&scene, "member1").await?;
+    webhook.hang_up();
+
+    scene.promote("web", "member1").await?;
+
+    let promotions = Kind::promotion();
+    scene
+        .eventually("it is told what it waits for", async || {
+            let promotion = scene.karmada.get(&promotions, "web").await?;
+            let status = &promotion["status"];
+            let message = status["message"].as_str().unwrap_or_default();
+            ensure!(
+                status["phase"] == "Staging" && message.contains("inject.webhook.example"),
+                "{status}"
+            );
+            Ok(())
+        })
+        .await?;
+    before.assert_untouched().await?;
+
+    webhook.stop(&scene, "member1").await?;
     scene.until_phase("web", Phase::Promoted).await?;
     before.assert_untouched().await
 }

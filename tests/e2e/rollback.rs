@@ -6,19 +6,20 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use futures::future::try_join;
+use futures::future::try_join3;
 use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_fleet::Fleet;
 
-use crate::support::{Before, Kind, Rules, Scene, Workload, fleet, marks};
+use crate::support::{Before, Kind, Rules, Scene, Webhook, Workload, fleet, marks};
 
 const SAYS: &str = "the shop is closed";
 const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun";
 
 #[tokio::test]
 async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {
-    let fleet = fleet::rough(&["--commit-timeout", "10"]).await?;
-    try_join(alone(&fleet), beside_another(&fleet)).await?;
+    let limits = ["--commit-timeout", "10", "--staging-timeout", "20"];
+    let fleet = fleet::rough(&limits).await?;
+    try_join3(alone(&fleet), beside_another(&fleet), unanswered(&fleet)).await?;
     Ok(())
 }
 
@@ -103,6 +104,24 @@ async fn beside_another(fleet: &Arc<Fleet>) -> Result<()> {
         before.assert_untouched().await?;
     }
     rules.lift().await
+}
+
+/// A workload that is not even committed: a webhook of the member does not answer, and what was
+/// staged is not left waiting forever.
+async fn unanswered(fleet: &Arc<Fleet>) -> Result<()> {
+    let scene = Scene::on(Arc::clone(fleet), "unanswered").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    let webhook = Webhook::start(&scene, "member1").await?;
+    webhook.hang_up();
+
+    scene.promote("web", "member1").await?;
+
+    let words = ["member1", "inject.webhook.example", "not answered"];
+    scene
+        .refused("web", Reason::RehearsalImpossible, &words)
+        .await?;
+    before.assert_untouched().await
 }
 
 /// Fails unless the Deployment bears the person's opt-in, and nothing else of Karmada's keys.

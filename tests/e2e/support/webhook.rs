@@ -24,7 +24,10 @@ use hyper_util::{
 };
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
@@ -70,6 +73,11 @@ impl Webhook {
             })
             .await?;
         Ok(webhook)
+    }
+
+    /// Lets the member go on calling it, and answers no more.
+    pub(crate) fn hang_up(&self) {
+        self.server.abort();
     }
 
     /// Takes it away before the test ends. Returns when it is called no more.
@@ -125,9 +133,11 @@ fn acceptor(certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Result<TlsAcce
 }
 
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, calls: Arc<AtomicUsize>) {
+    // They end with this future.
+    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, calls) = (acceptor.clone(), Arc::clone(&calls));
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
