@@ -95,7 +95,7 @@ async fn enter_with(
 ) -> Result<Flow, Error> {
     let mut status = record.entered(phase, outcome.as_ref(), Timestamp::now());
     more(&mut status);
-    let changed = record.phase() != phase;
+    let changed = record.phase() != phase || record.status().reason != status.reason;
     write(context, record, &status).await?;
     if changed {
         tracing::info!(

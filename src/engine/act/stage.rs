@@ -28,7 +28,8 @@ pub(super) async fn create_namespace(context: &Context, record: &Record) -> Resu
         .get(Resource::NAMESPACE, None, record.namespace())
         .await?;
     let namespace = plan::namespace(record.namespace(), live.as_ref());
-    create(context, record, Resource::NAMESPACE, None, &namespace).await
+    create(context, record, Resource::NAMESPACE, None, &namespace).await?;
+    Ok(Flow::Again)
 }
 
 pub(super) async fn create_policy(
@@ -50,7 +51,8 @@ pub(super) async fn create_policy(
         Some(record.namespace()),
         &policy,
     )
-    .await
+    .await?;
+    Ok(Flow::Again)
 }
 
 /// Creates the templates from the objects as they are in the member at this moment.
@@ -78,9 +80,10 @@ pub(super) async fn create_templates(
             return enter(context, record, Phase::Abandoning, Some(outcome)).await;
         };
         let template = template::resource_template(&object, key, namespace, true);
-        let flow = create(context, record, key.kind.into(), Some(namespace), &template).await?;
-        if record.phase() == Phase::Staging && flow == Flow::Rest {
-            return Ok(Flow::Again);
+        let resource = key.kind.into();
+        match create(context, record, resource, Some(namespace), &template).await? {
+            Created::There => {}
+            Created::Refused => break,
         }
     }
     Ok(Flow::Again)
@@ -124,29 +127,36 @@ pub(super) async fn lift_holds(
     Ok(Flow::Again)
 }
 
-/// Creates an object. That there is one already is seen by the next observation; that the control
-/// plane refuses it is why the promotion is.
+/// What came of a creation.
+enum Created {
+    /// The control plane does not allow it, and the promotion is given up.
+    Refused,
+    /// It is there, ours or not: the next observation tells.
+    There,
+}
+
+/// Creates an object; that the control plane refuses it is why the promotion is.
 async fn create(
     context: &Context,
     record: &Record,
     resource: Resource,
     namespace: Option<&str>,
     object: &Value,
-) -> Result<Flow, Error> {
+) -> Result<Created, Error> {
     match context
         .control_plane
         .create(resource, namespace, object, Write::ForGood)
         .await
     {
-        Ok(_) => Ok(Flow::Again),
-        Err(error) if error.is_conflict() => Ok(Flow::Again),
+        Ok(_) => Ok(Created::There),
+        Err(error) if error.is_conflict() => Ok(Created::There),
         Err(error) if error.is_refusal() => {
             let outcome = Outcome {
                 message: format!("{error}; allow it there, and ask again"),
                 reason: Reason::StagingFailed,
             };
             enter(context, record, Phase::Abandoning, Some(outcome)).await?;
-            Ok(Flow::Rest)
+            Ok(Created::Refused)
         }
         Err(error) => Err(error.into()),
     }
