@@ -20,20 +20,43 @@ use serde_json::Value;
 /// Far longer than any promotion takes: something is wrong then.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A kind of object: group, version, kind and plural.
-pub(super) type Kind = [&'static str; 4];
-
-pub(super) const CONFIG_MAP: Kind = ["", "v1", "ConfigMap", "configmaps"];
-pub(super) const DEPLOYMENT: Kind = ["apps", "v1", "Deployment", "deployments"];
-pub(super) const NAMESPACE: Kind = ["", "v1", "Namespace", "namespaces"];
-pub(super) const PROMOTION: Kind = ["promote.karmada.io", "v1alpha1", "Promotion", "promotions"];
-pub(super) const RESOURCE_BINDING: Kind = [
+pub(super) const CONFIG_MAP: Kind = Kind::new("", "v1", "ConfigMap", "configmaps");
+pub(super) const DEPLOYMENT: Kind = Kind::new("apps", "v1", "Deployment", "deployments");
+pub(super) const NAMESPACE: Kind = Kind::new("", "v1", "Namespace", "namespaces");
+pub(super) const PROMOTION: Kind =
+    Kind::new("promote.karmada.io", "v1alpha1", "Promotion", "promotions");
+pub(super) const RESOURCE_BINDING: Kind = Kind::new(
     "work.karmada.io",
     "v1alpha2",
     "ResourceBinding",
     "resourcebindings",
-];
-pub(super) const SECRET: Kind = ["", "v1", "Secret", "secrets"];
+);
+pub(super) const SECRET: Kind = Kind::new("", "v1", "Secret", "secrets");
+
+/// A kind of object, and where an API server has it.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    group: &'static str,
+    version: &'static str,
+    name: &'static str,
+    plural: &'static str,
+}
+
+impl Kind {
+    const fn new(
+        group: &'static str,
+        version: &'static str,
+        name: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        Self {
+            group,
+            version,
+            name,
+            plural,
+        }
+    }
+}
 
 pub(super) struct Server {
     client: Client,
@@ -59,7 +82,7 @@ impl Server {
         self.api(kind, namespace)
             .create(&PostParams::default(), &object)
             .await
-            .with_context(|| format!("cannot create a {}", kind[2]))?;
+            .with_context(|| format!("cannot create a {}", kind.name))?;
         Ok(())
     }
 
@@ -72,7 +95,7 @@ impl Server {
         self.api(kind, namespace)
             .delete(name, &DeleteParams::default())
             .await
-            .with_context(|| format!("cannot delete {} {name}", kind[2]))?;
+            .with_context(|| format!("cannot delete {} {name}", kind.name))?;
         Ok(())
     }
 
@@ -82,17 +105,13 @@ impl Server {
         let events = api
             .watch(&WatchParams::default(), "0")
             .await
-            .with_context(|| format!("cannot watch {}", kind[3]))?;
+            .with_context(|| format!("cannot watch {}", kind.plural))?;
         Ok(Watch(events.boxed()))
     }
 
-    fn api(
-        &self,
-        [group, version, kind, plural]: Kind,
-        namespace: Option<&str>,
-    ) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk(group, version, kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+    fn api(&self, kind: Kind, namespace: Option<&str>) -> Api<DynamicObject> {
+        let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.name);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
         let client = self.client.clone();
         match namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &resource),
