@@ -4,6 +4,8 @@
 
 mod hub;
 
+use std::io::IsTerminal as _;
+
 use clap::{Parser, Subcommand};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
@@ -54,7 +56,13 @@ async fn main() -> anyhow::Result<()> {
         LogFormat::Json => log
             .with(fmt::layer().json().with_writer(std::io::stderr))
             .init(),
-        LogFormat::Text => log.with(fmt::layer().with_writer(std::io::stderr)).init(),
+        LogFormat::Text => log
+            .with(
+                fmt::layer()
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_writer(std::io::stderr),
+            )
+            .init(),
     }
     promoter_kubernetes::install_crypto_provider();
     match role {
