@@ -177,6 +177,13 @@ async fn a_roll_out_is_waited_for() -> Result<()> {
     // No node is such a node, so the new pods cannot run and the old ones stay.
     let patch = selecting(json!("none"));
     member.patch(&Kind::deployment(), "web", &patch).await?;
+    scene
+        .eventually("the roll-out has begun", async || {
+            let web = member.get(&Kind::deployment(), "web").await?;
+            ensure!(web["status"]["updatedReplicas"] == 1, "{}", web["status"]);
+            Ok(())
+        })
+        .await?;
 
     scene.promote("web", "member1").await?;
 

@@ -10,7 +10,9 @@ use futures::future::try_join3;
 use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_fleet::Fleet;
 
-use crate::support::{Before, Kind, Rules, Scene, Webhook, Workload, fleet, marks};
+use crate::support::{
+    Before, Kind, Rules, Scene, Webhook, Workload, fleet, kubectl_promote, marks,
+};
 
 const SAYS: &str = "the shop is closed";
 const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun";
@@ -78,8 +80,11 @@ async fn beside_another(fleet: &Arc<Fleet>) -> Result<()> {
     let unless = format!("object.metadata.name == 'api' || ({REHEARSALS_ONLY})");
     let mut rules = Rules::refuse_karmada(&scene, "member1", &unless, SAYS).await?;
 
-    scene.promote("web", "member1").await?;
+    let words = ["deployment/web", "-C", "member1"];
+    let answer = kubectl_promote(&scene, &words).await?;
 
+    let words = ["failed and rolled back", "CommitRefused", SAYS];
+    answer.assert_error(4, &words)?;
     let failed = Phase::Failed;
     scene
         .told_why("web", failed, Reason::CommitRefused, &[SAYS])
