@@ -10,6 +10,7 @@ mod details;
 mod display;
 mod duration;
 mod exit;
+mod explain;
 mod failure;
 mod manifest;
 mod namespace;
@@ -51,6 +52,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         None => promote::run(&open().await?, &arguments.promote).await,
         Some(Command::Status(status)) => status::run(&open().await?, status).await,
         Some(Command::Release(release)) => release::run(&open().await?, release).await,
+        Some(Command::Explain { reason }) => Ok(explain::run(reason.as_deref())),
         Some(Command::Version) => {
             print(concat!("kubectl-promote ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(Exit::Done)

@@ -70,6 +70,11 @@ pub(crate) enum Command {
     /// Let Karmada let go of workloads; they go on running in every cluster
     #[command(after_help = exit::HELP)]
     Release(Release),
+    /// Say what a reason means and what to do, or list all reasons
+    Explain {
+        /// The reason, as in `WouldRestartPods`
+        reason: Option<String>,
+    },
     /// Print the version
     Version,
     /// Print a script that completes commands: `source <(kubectl promote completion bash)`
