@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 use promoter_api::{promotion::Phase, reason::Reason};
 use serde_json::{Value, json};
 
-use crate::support::{Before, INJECTED, Kind, Rules, Scene, Webhook, Workload};
+use crate::support::{Before, INJECTED, Injects, Kind, Rules, Scene, Webhook, Workload};
 
 #[tokio::test]
 async fn a_webhook_of_the_member_that_changes_pods() -> Result<()> {
     let scene = Scene::new("webhook").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
-    let webhook = Webhook::start(&scene, "member1").await?;
+    let webhook = Webhook::start(&scene, "member1", Injects::Always).await?;
 
     scene.promote("web", "member1").await?;
 
@@ -59,7 +59,7 @@ async fn a_webhook_of_the_member_that_does_not_answer_for_a_while() -> Result<()
     let scene = Scene::new("silent").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
-    let webhook = Webhook::start(&scene, "member1").await?;
+    let webhook = Webhook::start(&scene, "member1", Injects::Always).await?;
     webhook.hang_up();
 
     scene.promote("web", "member1").await?;

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use futures::future::try_join3;
+use futures::future::try_join4;
 use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_fleet::Fleet;
 
 use crate::support::{
-    Before, Kind, Rules, Scene, Webhook, Workload, fleet, kubectl_promote, marks,
+    Before, INJECTED, Injects, Kind, Rules, Scene, Webhook, Workload, fleet, kubectl_promote,
+    marks, until_running,
 };
 
 const SAYS: &str = "the shop is closed";
@@ -21,7 +22,13 @@ const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun";
 async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {
     let limits = ["--commit-timeout", "10", "--staging-timeout", "20"];
     let fleet = fleet::rough(&limits).await?;
-    try_join3(alone(&fleet), beside_another(&fleet), unanswered(&fleet)).await?;
+    try_join4(
+        alone(&fleet),
+        beside_another(&fleet),
+        deceived(&fleet),
+        unanswered(&fleet),
+    )
+    .await?;
     Ok(())
 }
 
@@ -111,13 +118,36 @@ async fn beside_another(fleet: &Arc<Fleet>) -> Result<()> {
     rules.lift().await
 }
 
+/// A workload whose pods a webhook of the member changes, but not in a rehearsal. Nothing can keep
+/// the pods from being replaced then; it is found out, told, and Karmada lets go.
+async fn deceived(fleet: &Arc<Fleet>) -> Result<()> {
+    let scene = Scene::on(Arc::clone(fleet), "deceived").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let _webhook = Webhook::start(&scene, "member1", Injects::InSecret).await?;
+
+    scene.promote("web", "member1").await?;
+
+    let words = ["Deployment/web", "member1", "not what it was before"];
+    let failed = Phase::Failed;
+    scene
+        .told_why("web", failed, Reason::VerificationFailed, &words)
+        .await?;
+    scene.assert_nothing_federated().await?;
+    marks::assert_no_trace(&scene, "member1").await?;
+    let member = scene.member("member1");
+    let web = member.get(&Kind::deployment(), "web").await?;
+    let injected = &web["spec"]["template"]["metadata"]["annotations"][INJECTED];
+    ensure!(injected == "true", "{}", web["spec"]);
+    until_running(&scene, "member1", "web").await
+}
+
 /// A workload that is not even committed: a webhook of the member does not answer, and what was
 /// staged is not left waiting forever.
 async fn unanswered(fleet: &Arc<Fleet>) -> Result<()> {
     let scene = Scene::on(Arc::clone(fleet), "unanswered").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
-    let webhook = Webhook::start(&scene, "member1").await?;
+    let webhook = Webhook::start(&scene, "member1", Injects::Always).await?;
     webhook.hang_up();
 
     scene.promote("web", "member1").await?;

@@ -36,5 +36,5 @@ pub(crate) use recording::Recording;
 pub(crate) use rules::Rules;
 pub(crate) use scene::{Scene, manifest};
 pub(crate) use wait::{LIMIT, eventually};
-pub(crate) use webhook::{INJECTED, Webhook};
+pub(crate) use webhook::{INJECTED, Injects, Webhook};
 pub(crate) use workload::{Workload, pull_secret, until_running};

@@ -38,6 +38,15 @@ use super::{
 /// The annotation that the webhook puts on pods.
 pub(crate) const INJECTED: &str = "sidecar.example/injected";
 
+/// When the webhook changes pods.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Injects {
+    /// Always, as is right.
+    Always,
+    /// Not in dry runs, so that no rehearsal can find it.
+    InSecret,
+}
+
 /// A mutating webhook that puts an annotation on the pods of every Deployment of one namespace
 /// that is updated. It is served as long as this value lives; its configuration goes with it,
 /// however the test ends.
@@ -50,13 +59,18 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     /// Serves the webhook and has a member call it. Returns when it is in force.
-    pub(crate) async fn start(scene: &Scene, member: &str) -> Result<Self> {
+    pub(crate) async fn start(scene: &Scene, member: &str, injects: Injects) -> Result<Self> {
         let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
         let authority = BASE64_STANDARD.encode(certificate.cert.pem());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let calls = Arc::new(AtomicUsize::new(0));
-        let server = serve(listener, acceptor(&certificate)?, Arc::clone(&calls));
+        let server = serve(
+            listener,
+            acceptor(&certificate)?,
+            injects,
+            Arc::clone(&calls),
+        );
         let server = tokio::spawn(server);
         let configuration = configuration(&scene.namespace, address, &authority);
         let rules = Rules::create(scene, member, &[configuration]).await?;
@@ -132,7 +146,12 @@ fn acceptor(certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Result<TlsAcce
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, calls: Arc<AtomicUsize>) {
+async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    injects: Injects,
+    calls: Arc<AtomicUsize>,
+) {
     // They end with this future.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -141,7 +160,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, calls: Arc<AtomicUs
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
-            let service = service_fn(move |request| answer(request, Arc::clone(&calls)));
+            let service = service_fn(move |request| answer(request, injects, Arc::clone(&calls)));
             // Whoever hangs up has what it wanted.
             let _ = auto::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(stream), service)
@@ -152,6 +171,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, calls: Arc<AtomicUs
 
 async fn answer(
     request: Request<Incoming>,
+    injects: Injects,
     calls: Arc<AtomicUsize>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let body = match request.into_body().collect().await {
@@ -164,7 +184,10 @@ async fn answer(
     }
     let template = &review["request"]["object"]["spec"]["template"]["metadata"];
     let mut annotations = template["annotations"].clone();
-    annotations[INJECTED] = json!("true");
+    let is_dry_run = review["request"]["dryRun"] == true;
+    if injects == Injects::Always || !is_dry_run {
+        annotations[INJECTED] = json!("true");
+    }
     let path = "/spec/template/metadata/annotations";
     let changes = json!([{"op": "add", "path": path, "value": annotations}]);
     let answer = json!({
