@@ -19,6 +19,7 @@ mod capture;
 mod crash;
 mod dependencies;
 mod door;
+mod federated;
 mod namespaces;
 mod ordinary;
 mod partway;
