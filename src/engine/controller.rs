@@ -35,6 +35,9 @@ use crate::{Context, Error, flow::Flow, reconcile::reconcile};
 const BINDING_NAMESPACE: &str = "resourcebinding.karmada.io/namespace";
 const BINDING_NAME: &str = "resourcebinding.karmada.io/name";
 
+/// What Karmada does to several objects within this time wakes a Promotion once.
+const TOGETHER: Duration = Duration::from_millis(30);
+
 struct Running {
     context: Context,
     /// How often each Promotion could not be taken further in a row, for the back-off.
@@ -50,7 +53,11 @@ pub async fn run(
     let client = context.control_plane.client().clone();
     let any = watcher::Config::default;
     let controller = Controller::new(Api::<Promotion>::all(client.clone()), any())
-        .with_config(controller::Config::default().concurrency(concurrency))
+        .with_config(
+            controller::Config::default()
+                .concurrency(concurrency)
+                .debounce(TOGETHER),
+        )
         .graceful_shutdown_on(shutdown);
     let of_bindings = controller.store();
     let of_works = controller.store();

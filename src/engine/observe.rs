@@ -13,15 +13,13 @@ use promoter_domain::{
     observation::{self, ObjectState, PolicyState, TemplateState, Version, WorkState},
     step::Observed,
 };
-use promoter_kubernetes::resource::Resource;
+use promoter_kubernetes::{
+    objects::{self, Objects},
+    resource::Resource,
+};
 use serde_json::Value;
 
-use crate::{
-    Context, Error,
-    read::{live, others},
-    record::Record,
-    traces,
-};
+use crate::{Context, Error, read::others, record::Record, traces};
 
 /// Reads what the next action depends on; what the phase has no use for is not read.
 pub(crate) async fn observe(context: &Context, record: &Record) -> Result<Observed, Error> {
@@ -116,7 +114,7 @@ async fn object(
     let (policy, (template, binding)) = try_join(
         control_plane.get(Resource::PROPAGATION_POLICY, Some(namespace), &policy_name),
         try_join(
-            control_plane.get(key.kind.into(), Some(namespace), &key.name),
+            telling(control_plane, namespace, key),
             control_plane.get(Resource::RESOURCE_BINDING, Some(namespace), &binding_name),
         ),
     )
@@ -192,7 +190,7 @@ async fn work<'a>(
     // While staging, nothing has reached the member, and what is there is not asked for.
     let live = match record.phase() {
         Phase::Staging | Phase::Abandoning => None,
-        _ => live(&context.members.get(cluster).await?, namespace, key).await?,
+        _ => telling(&context.members.get(cluster).await?.objects, namespace, key).await?,
     };
     let live_replicas = live
         .as_ref()
@@ -205,6 +203,20 @@ async fn work<'a>(
             state,
         }),
     ))
+}
+
+/// What an observation needs of an object: of a dependency, which may be large, the metadata alone.
+async fn telling(
+    objects: &Objects,
+    namespace: &str,
+    key: &ObjectKey,
+) -> Result<Option<Value>, objects::Error> {
+    let (resource, namespace) = (key.kind.into(), Some(namespace));
+    if key.kind.as_dependency().is_some() {
+        objects.get_metadata(resource, namespace, &key.name).await
+    } else {
+        objects.get(resource, namespace, &key.name).await
+    }
 }
 
 /// Only where the workload is placed: all that matters of one that is promoted.

@@ -77,12 +77,19 @@ impl Objects {
         name: &str,
     ) -> Result<Option<Value>, Error> {
         let request = Request::new(resource.path(namespace)).get(name, &GetParams::default());
-        let answer = self.send("get", resource, name, request).await;
-        match answer {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.send("get", resource, name, request).await)
+    }
+
+    /// The metadata of one object, or nothing where there is none.
+    pub async fn get_metadata(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Value>, Error> {
+        let request =
+            Request::new(resource.path(namespace)).get_metadata(name, &GetParams::default());
+        found(self.send("get", resource, name, request).await)
     }
 
     /// Every object of a kind, or those that a label selector selects.
@@ -273,6 +280,15 @@ fn said(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => with_causes(other),
+    }
+}
+
+/// An object, or nothing where there is none.
+fn found(answer: Result<Value, Error>) -> Result<Option<Value>, Error> {
+    match answer {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

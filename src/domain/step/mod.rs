@@ -76,8 +76,8 @@ pub enum Action {
     Commit(Vec<ObjectKey>),
     /// Create the namespace in the control plane.
     CreateNamespace,
-    /// Create the policy of an object.
-    CreatePolicy(ObjectKey),
+    /// Create the policies of these objects, in this order and not past one that is there already.
+    CreatePolicies(Vec<ObjectKey>),
     /// Create the resource templates of these objects under our hold.
     CreateTemplates(Vec<ObjectKey>),
     /// Delete the policies of these objects.

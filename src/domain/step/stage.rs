@@ -10,8 +10,8 @@ use crate::observation::{ObjectState, PolicyState, TemplateState};
 
 /// The next action while staging.
 ///
-/// Policies come one after another in the objects' order: two Promotions that share dependencies
-/// then never wait for each other.
+/// Policies come in the objects' order, and none past one that another Promotion has in hand: two
+/// Promotions that share dependencies then never wait for each other.
 pub(super) fn step(observed: &Observed) -> Action {
     let intent = observed.intent;
     if intent.deleted || intent.desired == DesiredState::Released || intent.suspended {
@@ -20,26 +20,12 @@ pub(super) fn step(observed: &Observed) -> Action {
     if !observed.namespace {
         return Action::CreateNamespace;
     }
-    for object in &observed.objects {
-        match object.policy {
-            PolicyState::Absent if is_ready(object) => {}
-            PolicyState::Absent => return Action::CreatePolicy(object.key.clone()),
-            PolicyState::InHand => {
-                return Action::Wait(format!("another Promotion has {} in hand", object.key));
-            }
-            PolicyState::Foreign => {
-                return abandon(
-                    Reason::ConflictingTemplate,
-                    format!(
-                        "the control plane has a PropagationPolicy {} that is not the \
-                         promoter's; rename it, so that {} can have its own",
-                        object.key.policy_name(),
-                        object.key
-                    ),
-                );
-            }
-            PolicyState::Ours(_) => {}
-        }
+    let unstaged = observed
+        .objects
+        .iter()
+        .position(|object| !is_staged(object));
+    if let Some(first) = unstaged {
+        return policies(&observed.objects[first..]);
     }
     let absent = keys(&observed.objects, |object| {
         object.template == TemplateState::Absent
@@ -82,6 +68,40 @@ pub(super) fn step(observed: &Observed) -> Action {
         );
     }
     Action::Wait(message)
+}
+
+/// The next action when the first of these objects has no policy of ours.
+fn policies(objects: &[ObjectState]) -> Action {
+    let absent: Vec<_> = objects
+        .iter()
+        .take_while(|object| is_staged(object) || object.policy == PolicyState::Absent)
+        .filter(|object| !is_staged(object))
+        .map(|object| object.key.clone())
+        .collect();
+    match (absent.is_empty(), objects.first()) {
+        (true, Some(object)) if object.policy == PolicyState::InHand => {
+            Action::Wait(format!("another Promotion has {} in hand", object.key))
+        }
+        (true, Some(object)) => abandon(
+            Reason::ConflictingTemplate,
+            format!(
+                "the control plane has a PropagationPolicy {} that is not the promoter's; rename \
+                 it, so that {} can have its own",
+                object.key.policy_name(),
+                object.key
+            ),
+        ),
+        _ => Action::CreatePolicies(absent),
+    }
+}
+
+/// Whether an object has the policy that it needs.
+fn is_staged(object: &ObjectState) -> bool {
+    match object.policy {
+        PolicyState::Absent => is_ready(object),
+        PolicyState::Foreign | PolicyState::InHand => false,
+        PolicyState::Ours(_) => true,
+    }
 }
 
 fn abandon(reason: Reason, message: String) -> Action {

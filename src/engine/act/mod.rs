@@ -44,7 +44,7 @@ pub(crate) async fn act(
     match action {
         Action::Commit(keys) => commit::commit(context, record, observed, &keys).await,
         Action::CreateNamespace => stage::create_namespace(context, record).await,
-        Action::CreatePolicy(key) => stage::create_policy(context, record, &key).await,
+        Action::CreatePolicies(keys) => stage::create_policies(context, record, &keys).await,
         Action::CreateTemplates(keys) => stage::create_templates(context, record, &keys).await,
         Action::DeletePolicies(keys) => {
             let_go::delete_policies(context, record, observed, &keys).await

@@ -32,26 +32,23 @@ pub(super) async fn create_namespace(context: &Context, record: &Record) -> Resu
     Ok(Flow::Again)
 }
 
-pub(super) async fn create_policy(
+/// Creates policies in their order, and none past one that is there already: whoever has that one
+/// may be waiting for one of the others.
+pub(super) async fn create_policies(
     context: &Context,
     record: &Record,
-    key: &ObjectKey,
+    keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
-    let policy = policy::staged_policy(
-        key,
-        record.namespace(),
-        record.origin(),
-        record.uid(),
-        record.follows(key),
-    );
-    create(
-        context,
-        record,
-        Resource::PROPAGATION_POLICY,
-        Some(record.namespace()),
-        &policy,
-    )
-    .await?;
+    let (namespace, origin) = (record.namespace(), record.origin());
+    for key in keys {
+        let follows = record.follows(key);
+        let policy = policy::staged_policy(key, namespace, origin, record.uid(), follows);
+        let resource = Resource::PROPAGATION_POLICY;
+        match create(context, record, resource, Some(namespace), &policy).await? {
+            Created::Now => {}
+            Created::Before | Created::Refused => break,
+        }
+    }
     Ok(Flow::Again)
 }
 
@@ -82,7 +79,7 @@ pub(super) async fn create_templates(
         let template = template::resource_template(&object, key, namespace, true);
         let resource = key.kind.into();
         match create(context, record, resource, Some(namespace), &template).await? {
-            Created::There => {}
+            Created::Before | Created::Now => {}
             Created::Refused => break,
         }
     }
@@ -129,10 +126,12 @@ pub(super) async fn lift_holds(
 
 /// What came of a creation.
 enum Created {
+    /// There was one already, ours or not: the next observation tells.
+    Before,
+    /// It was created.
+    Now,
     /// The control plane does not allow it, and the promotion is given up.
     Refused,
-    /// It is there, ours or not: the next observation tells.
-    There,
 }
 
 /// Creates an object; that the control plane refuses it is why the promotion is.
@@ -148,8 +147,8 @@ async fn create(
         .create(resource, namespace, object, Write::ForGood)
         .await
     {
-        Ok(_) => Ok(Created::There),
-        Err(error) if error.is_conflict() => Ok(Created::There),
+        Ok(_) => Ok(Created::Now),
+        Err(error) if error.is_conflict() => Ok(Created::Before),
         Err(error) if error.is_refusal() => {
             let outcome = Outcome {
                 message: format!("{error}; allow it there, and ask again"),

@@ -50,6 +50,13 @@ impl World {
         let rolling_back = self.record.phase == Phase::RollingBack;
         match &pending.action {
             Action::Commit(keys) if self.is_late_edit(keys) => self.late_edit(pending, keys),
+            Action::CreatePolicies(_) => {
+                let policy = Policy {
+                    settings: staged(),
+                    version: 0,
+                };
+                self.objects[object].policy.get_or_insert(policy);
+            }
             Action::CreateTemplates(_) => {
                 let Member { edit, replicas, .. } = self.objects[object].member;
                 let retains = object == WORKLOAD;
@@ -112,13 +119,6 @@ impl World {
         let seen_template = self.templates()[WORKLOAD] == pending.templates[WORKLOAD];
         match &pending.action {
             Action::CreateNamespace => self.namespace = true,
-            Action::CreatePolicy(key) => {
-                let policy = Policy {
-                    settings: staged(),
-                    version: 0,
-                };
-                self.objects[index(key)].policy.get_or_insert(policy);
-            }
             Action::EndRetention if seen_template => {
                 self.template(WORKLOAD, |template| template.retains = false);
             }
@@ -262,6 +262,7 @@ impl World {
 fn first(action: &Action) -> (Option<usize>, Option<Action>) {
     let (keys, again): (_, fn(Vec<ObjectKey>) -> Action) = match action {
         Action::Commit(keys) => (keys, Action::Commit),
+        Action::CreatePolicies(keys) => (keys, Action::CreatePolicies),
         Action::CreateTemplates(keys) => (keys, Action::CreateTemplates),
         Action::DeletePolicies(keys) => (keys, Action::DeletePolicies),
         Action::DeleteTemplates(keys) => (keys, Action::DeleteTemplates),
