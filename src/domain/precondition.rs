@@ -265,7 +265,7 @@ fn rollout(request: &Request<'_>, deployment: &Value) -> Result<(), Refusal> {
     Err(Refusal::new(
         Reason::RolloutInProgress,
         format!(
-            "{workload} in namespace {namespace} of cluster {cluster} is being rolled out \
+            "{workload} in namespace {namespace} of cluster {cluster} was changed or is being rolled out \
              ({updated} of {wanted} replicas updated); it is promoted when the roll-out is done"
         ),
     ))

@@ -380,7 +380,7 @@ fn pods_are_not_compared_while_they_are_being_replaced() {
             Err(Refusal::new(
                 Reason::RolloutInProgress,
                 format!(
-                    "Deployment/web in namespace shop of cluster member1 is being rolled out \
+                    "Deployment/web in namespace shop of cluster member1 was changed or is being rolled out \
                      ({updated} of {wanted} replicas updated); it is promoted when the roll-out \
                      is done"
                 ),
