@@ -1,6 +1,10 @@
 //! The hub: the engine and the annotation door, beside the Karmada control plane.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -72,6 +76,7 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
                 staging: Duration::from_secs(staging_timeout),
             },
             members: Arc::clone(&members),
+            started: Instant::now(),
         },
         concurrency,
         stopped()?,

@@ -1,4 +1,4 @@
-//! The fleet itself, for real: `cargo test -p promoter-fleet -- --ignored`.
+//! The fleet itself, for real: `cargo test -p promoter-fleet --features processes`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
@@ -13,7 +13,6 @@ fn alive(fleet: &Fleet, process: &str) -> bool {
 }
 
 #[tokio::test]
-#[ignore = "starts fifteen processes"]
 async fn a_fleet_is_broken_and_mended() {
     let name = format!("self-test-{}", std::process::id());
     // Spawned, to show that a test may start its fleet in a task.

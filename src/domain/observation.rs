@@ -159,7 +159,9 @@ impl PolicyState {
         }
         let mark = |key: &str| metadata["annotations"][key].as_str();
         let marked = [mark(marks::STAGED_BY), mark(marks::RELEASED_BY)];
-        if marked.into_iter().flatten().any(|by| by != promotion) {
+        // One on its way out is nobody's any more; whoever needs one waits until it has gone.
+        let going = metadata["deletionTimestamp"].is_string();
+        if going || marked.into_iter().flatten().any(|by| by != promotion) {
             return Self::InHand;
         }
         let spec = &policy["spec"];

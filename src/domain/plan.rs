@@ -159,6 +159,17 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
                     ),
                 ));
             }
+            Found::Unclaimed => {
+                return Outcome::Refused(Refusal::new(
+                    Reason::DependencyConflict,
+                    format!(
+                        "{key} of namespace {} is federated, but somebody has deleted its \
+                         PropagationPolicy {}; create a policy that claims it, and ask again",
+                        request.namespace,
+                        key.policy_name()
+                    ),
+                ));
+            }
             Found::Create(object) => {
                 let follows = !dependency.reference.followed_by_karmada();
                 created.push(planned(request, key, object, follows));

@@ -20,7 +20,10 @@ mod reconcile;
 mod record;
 mod traces;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use promoter_kubernetes::{
     events::Events,
@@ -42,6 +45,8 @@ pub struct Context {
     pub limits: Limits,
     /// The members.
     pub members: Arc<Members>,
+    /// Since when this process carries Promotions out.
+    pub started: Instant,
 }
 
 /// How long things may take.

@@ -1,6 +1,6 @@
 //! Reads the control plane and the members into the small values that the domain decides on.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::{try_join, try_join_all};
 use jiff::Timestamp;
@@ -19,7 +19,12 @@ use promoter_kubernetes::{
 };
 use serde_json::Value;
 
-use crate::{Context, Error, read::others, record::Record, traces};
+use crate::{
+    Context, Error,
+    read::{others, reach},
+    record::Record,
+    traces,
+};
 
 /// Reads what the next action depends on; what the phase has no use for is not read.
 pub(crate) async fn observe(context: &Context, record: &Record) -> Result<Observed, Error> {
@@ -71,7 +76,7 @@ async fn objects(context: &Context, record: &Record, observed: &mut Observed) ->
         .await?
         .is_some();
     let users = match observed.phase {
-        Phase::Releasing => users(context, record).await?,
+        Phase::Releasing | Phase::RollingBack => users(context, record).await?,
         _ => BTreeSet::new(),
     };
     let keys = record.objects();
@@ -86,8 +91,11 @@ async fn objects(context: &Context, record: &Record, observed: &mut Observed) ->
         observed.objects.push(state);
     }
     observed.live_replicas = replicas;
+    // What others have in hand, or federate themselves, is not this Promotion's to be waited for.
     let gone = observed.objects.iter().all(|object| {
-        object.needed_elsewhere
+        let is_others = !object.is_workload() && object.settings().is_none();
+        is_others
+            || object.needed_elsewhere
             || (object.works.is_empty() && object.template == TemplateState::Absent)
     });
     if gone && matches!(observed.phase, Phase::Releasing | Phase::RollingBack) {
@@ -122,7 +130,7 @@ async fn object(
     let needed_in = observation::needed_in(binding.as_ref(), policy.as_ref());
     let bound = observation::bound(binding.as_ref(), policy.as_ref());
     let clusters: BTreeSet<&str> = record
-        .origin_and_placed()
+        .clusters()
         .chain(needed_in.iter().map(String::as_str))
         .chain(bound.iter().flatten().map(String::as_str))
         .collect();
@@ -190,7 +198,10 @@ async fn work<'a>(
     // While staging, nothing has reached the member, and what is there is not asked for.
     let live = match record.phase() {
         Phase::Staging | Phase::Abandoning => None,
-        _ => telling(&context.members.get(cluster).await?.objects, namespace, key).await?,
+        _ => match reach(context, cluster).await? {
+            Some(member) => telling(&member.objects, namespace, key).await?,
+            None => None,
+        },
     };
     let live_replicas = live
         .as_ref()
@@ -280,11 +291,15 @@ fn is_overdue(context: &Context, record: &Record, now: Timestamp) -> bool {
         Phase::Committing => context.limits.commit,
         _ => return false,
     };
-    record.phase_age(now) >= i64::try_from(limit.as_secs()).unwrap_or(i64::MAX)
+    // While no hub ran, nobody could go on.
+    let running = context.started.elapsed();
+    let age = u64::try_from(record.phase_age(now)).unwrap_or_default();
+    running.min(Duration::from_secs(age)) >= limit
 }
 
 impl Record {
-    fn origin_and_placed(&self) -> impl Iterator<Item = &str> {
+    /// Every cluster that it was promoted from or is placed in.
+    pub(crate) fn clusters(&self) -> impl Iterator<Item = &str> {
         let placed = self
             .promotion
             .status

@@ -2,11 +2,23 @@
 
 use promoter_api::promotion::Promotion;
 use promoter_domain::object::ObjectKey;
-use promoter_kubernetes::{members::Member, resource::Resource};
+use promoter_kubernetes::{
+    members::{self, Member},
+    resource::Resource,
+};
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::{Context, Error, record::Record};
+
+/// A member, or nothing when it has left Karmada: then there is nothing to be done in it.
+pub(crate) async fn reach(context: &Context, cluster: &str) -> Result<Option<Member>, Error> {
+    match context.members.get(cluster).await {
+        Ok(member) => Ok(Some(member)),
+        Err(members::Error::Unknown(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// A member's live object.
 pub(crate) async fn live(

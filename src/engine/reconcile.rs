@@ -32,7 +32,17 @@ pub(crate) async fn reconcile(
                 let _ = act::wait(context, &record, error.to_string()).await;
                 return Err(error.into());
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if let Error::Objects(denied) = &error
+                    && denied.is_unauthorized()
+                {
+                    // The credentials that are known may have been replaced.
+                    record
+                        .clusters()
+                        .for_each(|cluster| context.members.forget(cluster));
+                }
+                return Err(error);
+            }
         }
     }
     Ok(Flow::After(Duration::from_secs(1)))

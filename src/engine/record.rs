@@ -197,7 +197,9 @@ impl Record {
                 status.placed = Vec::new();
                 self.answer(&mut status);
             }
-            Phase::Promoted => status.placed = vec![self.origin().to_owned()],
+            Phase::Promoted if status.placed.is_empty() => {
+                status.placed = vec![self.origin().to_owned()];
+            }
             _ => {}
         }
         conditions::update(&mut status, self.promotion.metadata.generation, now);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use promoter_api::{
     karmada::{execution_namespace, work_name},
+    marks,
     promotion::Phase,
 };
 use promoter_domain::{
@@ -13,13 +14,19 @@ use promoter_domain::{
 use promoter_kubernetes::{members::Member, resource::Resource, workload};
 use serde_json::Value;
 
-use crate::{Context, Error, read::live, record::Record};
+use crate::{
+    Context, Error,
+    read::{live, reach},
+    record::Record,
+};
 
 /// Whether something is left to be taken off.
 pub(crate) async fn are_left(context: &Context, record: &Record) -> Result<bool, Error> {
     let disable = record.phase() == Phase::Releasing;
     for cluster in clusters(record) {
-        let member = context.members.get(&cluster).await?;
+        let Some(member) = reach(context, &cluster).await? else {
+            continue;
+        };
         for key in record.objects() {
             if !matches!(
                 marked(context, record, &member, &key, disable).await?,
@@ -62,6 +69,13 @@ pub(crate) async fn marked(
         .await?
         .is_some()
     {
+        return Ok(Marked::Clean);
+    }
+    // Outside the origin, a namesake that Karmada has never had is nobody's to be marked.
+    let annotation = &object["metadata"]["annotations"][marks::ENABLED];
+    let was_karmadas = strip::has_marks(&object) || annotation == "false";
+    let disable = disable && (member.name == record.origin() || was_karmadas);
+    if !was_karmadas && member.name != record.origin() {
         return Ok(Marked::Clean);
     }
     if let Some(patch) = strip::strip_patch(&object, key.kind, disable) {

@@ -3,6 +3,8 @@
 //! Objects stay JSON on their way from a member to the control plane and back, so that fields
 //! that this program's types do not know survive.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use kube::{
     Client,
@@ -14,6 +16,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{resource::Resource, watch::with_causes};
+
+/// How long an API server may take for an answer; it gives its webhooks 30 s at the most.
+const TIMEOUT: Duration = Duration::from_secs(35);
 
 /// The objects of one API server.
 #[derive(Clone)]
@@ -123,8 +128,6 @@ impl Objects {
     }
 
     /// Puts an object in the place of the one of that name.
-    ///
-    /// Sent without a field manager of ours when it is a rehearsal of somebody else's write.
     pub async fn replace(
         &self,
         resource: Resource,
@@ -204,7 +207,9 @@ impl Objects {
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<T, Error> {
         let answer = match request.map_err(kube::Error::BuildRequest) {
-            Ok(request) => self.client.request(request).await,
+            Ok(request) => tokio::time::timeout(TIMEOUT, self.client.request(request))
+                .await
+                .unwrap_or_else(|_| Err(kube::Error::Service("no answer within 35 s".into()))),
             Err(source) => Err(source),
         };
         answer.map_err(|source| {
@@ -251,6 +256,12 @@ impl Error {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(StatusCode::NOT_FOUND)
+    }
+
+    /// Whether the API server does not know who asks.
+    #[must_use]
+    pub fn is_unauthorized(&self) -> bool {
+        self.status() == Some(StatusCode::UNAUTHORIZED)
     }
 
     /// Whether the object changed meanwhile, or there is one already.

@@ -7,6 +7,7 @@ use super::{Existing, LiveDependency, Request};
 use crate::{
     closure::{self, ReferenceSource},
     object::ObjectKind,
+    observation::TemplateState,
     template,
 };
 
@@ -22,6 +23,8 @@ pub(super) enum Found<'a> {
     Missing,
     /// It is federated already.
     Reuse,
+    /// It was federated by us, and somebody has deleted its policy.
+    Unclaimed,
     /// It stays where it is, for this reason.
     Skip(&'static str),
     /// Karmada's names for it would be too long.
@@ -83,6 +86,11 @@ impl<'a> Found<'a> {
             return Ok(Self::Elsewhere(key.policy_name()));
         }
         match (&found.policy, &found.template) {
+            (None, Some(template))
+                if TemplateState::of(Some(template), None) == TemplateState::Captured =>
+            {
+                Ok(Self::Unclaimed)
+            }
             (_, Some(template)) => {
                 let differences = template::content_differences(key, template, live);
                 Ok(if differences.is_empty() {

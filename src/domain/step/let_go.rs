@@ -7,7 +7,10 @@
 //!   Karmada would write to the member on its way out;
 //! - already: it must be preserved, or Karmada would delete it.
 
-use promoter_api::promotion::{DesiredState, Phase};
+use promoter_api::{
+    promotion::{DesiredState, Phase},
+    reason::Reason,
+};
 
 use super::{Action, Observed, keys};
 use crate::observation::{ObjectState, PolicySettings, PolicyState, TemplateState, WorkState};
@@ -43,7 +46,10 @@ pub(super) fn roll_back(observed: &Observed) -> Action {
         .or_else(|| preserve(&taken, |settings| settings.preserve && !settings.suspended))
         .or_else(|| remove(&objects))
         .or_else(|| observed.marked.then_some(Action::Strip { disable: false }))
-        .unwrap_or(Action::Enter(Phase::Failed, None))
+        .unwrap_or_else(|| {
+            let again = observed.reason.is_some_and(Reason::may_pass);
+            Action::Enter(if again { Phase::Waiting } else { Phase::Failed }, None)
+        })
 }
 
 /// The next action while a promoted workload is released.
@@ -194,6 +200,18 @@ fn remove(objects: &[&ObjectState]) -> Option<Action> {
     // The workload first, so that nothing that it needs goes before it.
     let mut templates = keys(objects.iter().copied(), is_present);
     templates.reverse();
+    if let Some(object) = objects
+        .iter()
+        .find(|object| is_present(object) && is_kept(object))
+    {
+        return Some(Action::Wait(format!(
+            "without {}, Karmada would delete {} in the member; put PropagationPolicy {} back as \
+             it was, or let Karmada preserve it, and then delete the template by hand",
+            object.key,
+            object.key,
+            object.key.policy_name()
+        )));
+    }
     if !templates.is_empty() {
         return mark(objects).or(Some(Action::DeleteTemplates(templates)));
     }
@@ -228,6 +246,13 @@ fn stuck(objects: &[&ObjectState]) -> Option<Action> {
             .iter()
             .find(|work| work.deleting && work.preserve && !work.managed)?;
         Some(Action::Free(object.key.clone(), work.cluster.clone()))
+    })
+}
+
+/// Whether Karmada has taken an object over and would not leave it in the member.
+fn is_kept(object: &ObjectState) -> bool {
+    object.works.iter().any(|work| {
+        !work.preserve && !work.deleting && (work.taken_over || work.applied == Some(true))
     })
 }
 

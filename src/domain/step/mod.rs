@@ -157,10 +157,7 @@ pub fn step(observed: &Observed) -> Action {
 
 fn begin(observed: &Observed) -> Action {
     let Intent {
-        deleted,
-        desired,
-        suspended,
-        ..
+        deleted, suspended, ..
     } = observed.intent;
     if deleted {
         return Action::Forget;
@@ -168,11 +165,7 @@ fn begin(observed: &Observed) -> Action {
     if suspended {
         return Action::Rest;
     }
-    match desired {
-        DesiredState::Observed | DesiredState::Promoted | DesiredState::Rehearsed => Action::Plan,
-        // Nothing of ours is in the control plane: what is wanted is so already.
-        DesiredState::Released => Action::Enter(Phase::Released, None),
-    }
+    Action::Plan
 }
 
 fn at_rest(observed: &Observed) -> Action {
@@ -191,16 +184,15 @@ fn promoted(observed: &Observed) -> Action {
     if observed.intent.deleted {
         return Action::Forget;
     }
-    // First, so that a release knows every cluster in which it has to leave no trace.
+    if observed.intent.desired == DesiredState::Released {
+        return Action::Enter(Phase::Releasing, None);
+    }
     if let Some(bound) = observed
         .workload()
         .and_then(|workload| workload.bound.as_ref())
         && bound.iter().cloned().collect::<BTreeSet<_>>() != observed.placed
     {
         return Action::Follow(bound.clone());
-    }
-    if observed.intent.desired == DesiredState::Released {
-        return Action::Enter(Phase::Releasing, None);
     }
     if observed.intent.renewed {
         return Action::Enter(Phase::Settling, None);

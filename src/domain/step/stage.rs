@@ -14,7 +14,11 @@ use crate::observation::{ObjectState, PolicyState, TemplateState};
 /// Promotions that share dependencies then never wait for each other.
 pub(super) fn step(observed: &Observed) -> Action {
     let intent = observed.intent;
-    if intent.deleted || intent.desired == DesiredState::Released || intent.suspended {
+    let wanted = match intent.desired {
+        DesiredState::Promoted | DesiredState::Rehearsed => true,
+        DesiredState::Observed | DesiredState::Released => false,
+    };
+    if intent.deleted || intent.suspended || !wanted {
         return Action::Enter(Phase::Abandoning, None);
     }
     if !observed.namespace {

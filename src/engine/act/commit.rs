@@ -14,45 +14,70 @@ use crate::{Context, Error, flow::Flow, read::live, record::Record};
 
 /// Lets Karmada take over, dependencies first.
 ///
-/// The workload is read once more just before: what was rehearsed must be what is there.
+/// Everything is read once more just before: what was rehearsed must be what is there.
 pub(super) async fn commit(
     context: &Context,
     record: &Record,
     observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
-    let key = record.workload();
-    if keys.contains(&key) {
-        let member = origin(context, record).await?;
-        let live = live(&member, record.namespace(), &key).await?;
-        let status = record.status();
-        let uid = status.before.map(|before| before.uid).unwrap_or_default();
-        let same = live.as_ref().is_some_and(|live| {
-            live["metadata"]["uid"] == uid && Some(rehearse::spec_digest(live)) == status.rehearsed
-        });
-        if !same {
-            let outcome = Outcome {
-                message: format!(
-                    "{key} of namespace {} in cluster {} was changed while it was being promoted",
-                    record.namespace(),
-                    member.name
-                ),
-                reason: Reason::LateEdit,
-            };
-            // With everything still suspended there is nothing to roll back.
-            let untouched = record
-                .objects()
-                .iter()
-                .all(|key| keys.contains(key) || !record.creates(key));
-            let phase = if untouched {
-                Phase::Abandoning
-            } else {
-                Phase::RollingBack
-            };
-            return enter(context, record, phase, Some(outcome)).await;
-        }
+    if let Some(changed) = changed(context, record, keys).await? {
+        let outcome = Outcome {
+            message: format!(
+                "{changed} of namespace {} in cluster {} was changed while it was being promoted",
+                record.namespace(),
+                record.origin()
+            ),
+            reason: Reason::LateEdit,
+        };
+        // With everything still suspended there is nothing to roll back.
+        let untouched = record
+            .objects()
+            .iter()
+            .all(|key| keys.contains(key) || !record.creates(key));
+        let phase = if untouched {
+            Phase::Abandoning
+        } else {
+            Phase::RollingBack
+        };
+        return enter(context, record, phase, Some(outcome)).await;
     }
     patch_policies(context, record, observed, keys, |_| policy::commit_patch()).await
+}
+
+/// The first object that is not what it was when it was rehearsed.
+async fn changed(
+    context: &Context,
+    record: &Record,
+    keys: &[ObjectKey],
+) -> Result<Option<ObjectKey>, Error> {
+    let member = origin(context, record).await?;
+    let namespace = record.namespace();
+    for key in keys {
+        let same = if *key == record.workload() {
+            let live = live(&member, namespace, key).await?;
+            let status = record.status();
+            let uid = status.before.map(|before| before.uid).unwrap_or_default();
+            live.is_some_and(|live| {
+                live["metadata"]["uid"] == uid
+                    && Some(rehearse::spec_digest(&live)) == status.rehearsed
+            })
+        } else {
+            match rehearse::rendered(context, key, namespace, &member.name).await? {
+                Some(manifest) => {
+                    let rehearsed = rehearse::rehearse_one(&member, namespace, key, &manifest);
+                    rehearsed
+                        .await?
+                        .is_ok_and(|rehearsed| rehearsed.differences.is_empty())
+                }
+                None => true,
+            }
+        };
+        if !same {
+            return Ok(Some(key.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// Compares the workload in the member with what it was before anything was staged.

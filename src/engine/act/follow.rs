@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use promoter_api::{marks, promotion::Phase};
-use promoter_domain::{object::ObjectKey, policy};
+use promoter_api::marks;
+use promoter_domain::{
+    object::ObjectKey,
+    observation::{self, Version},
+    policy,
+};
 use promoter_kubernetes::{objects::Write, resource::Resource};
 use serde_json::{Map, Value, json};
 
-use super::write;
+use super::{of_version, write};
 use crate::{Context, Error, flow::Flow, read::others, record::Record};
 
 /// Creates the namespace in newly placed clusters that lack it, extends the policies of pull
@@ -27,6 +31,7 @@ pub(super) async fn follow(
     extend(context, record, clusters).await?;
     let mut status = record.status();
     status.placed = clusters.to_vec();
+    status.message = None;
     write(context, record, &status).await?;
     Ok(Flow::Again)
 }
@@ -82,30 +87,66 @@ async fn extend(context: &Context, record: &Record, clusters: &[String]) -> Resu
     if through.is_empty() {
         return Ok(());
     }
-    let others = others(context, record).await?;
+    let before = record.placed();
+    let left: BTreeSet<&str> = before
+        .iter()
+        .filter(|cluster| !clusters.contains(*cluster))
+        .map(String::as_str)
+        .collect();
     for key in through {
         let namespace = Some(record.namespace());
         let name = key.policy_name();
+        // Read before the users are: whoever changes it after this is looked at again.
         let found = context
             .control_plane
             .get(Resource::PROPAGATION_POLICY, namespace, &name)
             .await?;
-        let origin = found
-            .as_ref()
-            .filter(|policy| policy["metadata"]["annotations"][marks::FOLLOWS] == "true")
-            .and_then(|policy| policy["metadata"]["annotations"][marks::ORIGIN].as_str());
-        let Some(origin) = origin else { continue };
-        let placed: BTreeSet<String> = others
-            .iter()
-            .filter(|other| other.phase() == Phase::Promoted && other.objects().contains(&key))
-            .flat_map(Record::placed)
+        let ours = found.filter(|policy| {
+            policy["metadata"]["labels"][marks::MANAGED_BY] == marks::FIELD_MANAGER
+        });
+        let Some(policy) = ours else { continue };
+        let Some(version) = Version::of(Some(&policy)) else {
+            continue;
+        };
+        let Some(origin) = policy["metadata"]["annotations"][marks::ORIGIN].as_str() else {
+            continue;
+        };
+        // Only what this workload has left is given up, unless somebody else is there.
+        let placed: BTreeSet<String> = observation::needed_in(None, Some(&policy))
+            .into_iter()
+            .filter(|cluster| !left.contains(cluster.as_str()))
+            .chain(users(context, record, &key).await?)
             .chain(clusters.iter().cloned())
             .collect();
-        let patch = policy::placement_patch(origin, &placed);
+        let patch = of_version(policy::placement_patch(origin, &placed), &version);
         context
             .control_plane
             .merge(Resource::PROPAGATION_POLICY, namespace, &name, &patch)
             .await?;
     }
     Ok(())
+}
+
+/// The clusters in which other workloads that need a dependency are placed, by their bindings.
+async fn users(context: &Context, record: &Record, key: &ObjectKey) -> Result<Vec<String>, Error> {
+    let mut clusters = Vec::new();
+    for other in others(context, record).await? {
+        if !other.objects().contains(key) {
+            continue;
+        }
+        let name = other.workload().binding_name();
+        let binding = context
+            .control_plane
+            .get(Resource::RESOURCE_BINDING, Some(record.namespace()), &name)
+            .await?;
+        let bound = binding
+            .iter()
+            .filter_map(|binding| binding["spec"]["clusters"].as_array());
+        clusters.extend(
+            bound
+                .flatten()
+                .filter_map(|cluster| cluster["name"].as_str().map(str::to_owned)),
+        );
+    }
+    Ok(clusters)
 }

@@ -11,6 +11,7 @@ mod strip;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use promoter_api::{
     marks,
     promotion::{Phase, PromotionStatus},
@@ -53,6 +54,18 @@ pub(crate) async fn act(
             let_go::delete_templates(context, record, observed, &keys).await
         }
         Action::EndRetention => commit::end_retention(context, record, observed).await,
+        Action::Enter(Phase::Releasing, outcome) => {
+            // Wherever it is bound now, a trace may be left.
+            let bound = observed
+                .workload()
+                .and_then(|workload| workload.bound.clone());
+            enter_with(context, record, Phase::Releasing, outcome, |status| {
+                status.placed.extend(bound.into_iter().flatten());
+                status.placed.sort();
+                status.placed.dedup();
+            })
+            .await
+        }
         Action::Enter(phase, outcome) => enter(context, record, phase, outcome).await,
         Action::Follow(clusters) => follow::follow(context, record, &clusters).await,
         Action::Free(key, cluster) => let_go::free(context, record, &key, &cluster).await,
@@ -133,11 +146,18 @@ pub(crate) async fn wait(
     message: String,
 ) -> Result<Flow, Error> {
     let mut status = record.status();
-    // What everything is undone for must stay, whatever it waits for on the way.
-    if status.reason.is_none() && status.message.as_deref() != Some(&message) {
-        status.message = Some(message);
-        write(context, record, &status).await?;
+    match (status.reason, &status.message) {
+        // What everything is undone for must stay, whatever it waits for on the way.
+        (Some(_), Some(why)) => {
+            let message = format!("{why}; undoing it: {message}");
+            let promoted = |condition: &&mut Condition| condition.type_ == "Promoted";
+            if let Some(condition) = status.conditions.iter_mut().find(promoted) {
+                condition.message = message;
+            }
+        }
+        _ => status.message = Some(message),
     }
+    write(context, record, &status).await?;
     Ok(Flow::After(LOOK_AGAIN))
 }
 

@@ -15,8 +15,8 @@ use promoter_domain::{
 use promoter_kubernetes::{existing, members, members::Member, resource::Resource, workload};
 use serde_json::json;
 
-use super::{enter_with, rehearse};
-use crate::{Context, Error, flow::Flow, record, record::Record};
+use super::{enter, enter_with, rehearse, wait};
+use crate::{Context, Error, flow::Flow, read::live, record, record::Record};
 
 /// How soon it is looked again whether another Promotion is done with a shared dependency.
 const BUSY: Duration = Duration::from_millis(500);
@@ -43,6 +43,9 @@ pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Err
         Err(error) => return unreachable(context, record, error).await,
     };
     let key = record.workload();
+    if spec.desired_state == DesiredState::Released {
+        return released(context, record, &member).await;
+    }
     let wanted = existing::wanted(&spec.dependencies);
     let namespace = record.namespace();
     let live = workload::read(&member.objects, namespace, &key.name, wanted).await?;
@@ -68,12 +71,43 @@ pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Err
     };
     match plan::plan(&request, &live, &existing) {
         plan::Outcome::Busy(dependency) => {
-            tracing::debug!(namespace, name = record.name(), %dependency, "in another's hand");
+            wait(
+                context,
+                record,
+                format!("another Promotion has {dependency} in hand"),
+            )
+            .await?;
             Ok(Flow::After(BUSY))
         }
         plan::Outcome::Refused(refusal) => refuse(context, record, refusal).await,
         plan::Outcome::Plan(plan) => accept(context, record, &member, *plan).await,
     }
+}
+
+/// Nothing of this Promotion is in the control plane: released is what nobody else federates.
+async fn released(context: &Context, record: &Record, member: &Member) -> Result<Flow, Error> {
+    let key = record.workload();
+    let live = live(member, record.namespace(), &key).await?;
+    let work = match &live {
+        Some(live) => existing::work_behind(&context.control_plane, &member.name, live).await?,
+        None => None,
+    };
+    if work.is_none() {
+        return enter(context, record, Phase::Released, None).await;
+    }
+    let message = format!(
+        "{key} of namespace {} in cluster {} is federated, but not by this Promotion, which \
+         therefore cannot release it; set preserveResourcesOnDeletion in its policy, wait for it \
+         on its Works, and delete its template",
+        record.namespace(),
+        member.name
+    );
+    refuse(
+        context,
+        record,
+        Refusal::new(Reason::AlreadyFederated, message),
+    )
+    .await
 }
 
 async fn accept(

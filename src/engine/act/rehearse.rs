@@ -63,6 +63,20 @@ pub(super) async fn rehearse(
         }
     }
     if let Some(refusal) = refusal(&member.name, differences) {
+        let before = record.status().before.map(|before| before.spec_digest);
+        let edited = spec.is_some() && spec != before;
+        let refusal = if edited {
+            // Not Karmada's write is different, but what it is compared with.
+            let message = format!(
+                "{} of namespace {namespace} in cluster {} was changed while it was being \
+                 promoted; it is planned again",
+                record.workload(),
+                member.name
+            );
+            Refusal::new(Reason::LateEdit, message)
+        } else {
+            refusal
+        };
         return refuse(context, record, refusal).await;
     }
     let dependencies = dependencies(record, observed);
@@ -72,9 +86,9 @@ pub(super) async fn rehearse(
         status.clusters = crate::record::cluster(&member.name, ClusterVerdict::Unchanged);
     };
     let phase = match record.promotion.spec.desired_state {
-        DesiredState::Rehearsed => Phase::Abandoning,
-        DesiredState::Observed | DesiredState::Promoted | DesiredState::Released => {
-            Phase::Committing
+        DesiredState::Promoted => Phase::Committing,
+        DesiredState::Observed | DesiredState::Rehearsed | DesiredState::Released => {
+            Phase::Abandoning
         }
     };
     enter_with(context, record, phase, None, passed).await

@@ -12,7 +12,7 @@ use promoter_domain::{
 use promoter_kubernetes::{objects::Write, resource::Resource};
 use serde_json::Value;
 
-use super::{enter, of_version, origin};
+use super::{enter, of_version, origin, rehearse::spec_digest};
 use crate::{Context, Error, flow::Flow, read::live, record::Record};
 
 /// How long templates are held at the least, so that Karmada has seen the policies that claim
@@ -63,13 +63,16 @@ pub(super) async fn create_templates(
     for key in keys {
         let found = live(&member, namespace, key).await?;
         let before = record.status().before.unwrap_or_default();
-        let same =
-            |object: &Value| key != &record.workload() || object["metadata"]["uid"] == before.uid;
+        let same = |object: &Value| {
+            key != &record.workload()
+                || (object["metadata"]["uid"] == before.uid
+                    && spec_digest(object) == before.spec_digest)
+        };
         let Some(object) = found.filter(same) else {
             let outcome = Outcome {
                 message: format!(
-                    "{key} of namespace {namespace} in cluster {} was deleted or created anew \
-                     while it was being promoted; it is planned again",
+                    "{key} of namespace {namespace} in cluster {} was changed, deleted or created \
+                     anew while it was being promoted; it is planned again",
                     member.name
                 ),
                 reason: Reason::LateEdit,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     Context, Error,
     flow::Flow,
+    read::reach,
     record::Record,
     traces::{Marked, clusters, marked},
 };
@@ -20,7 +21,9 @@ pub(super) async fn strip(
     let namespace = Some(record.namespace());
     let mut settled = true;
     for cluster in clusters(record) {
-        let member = context.members.get(&cluster).await?;
+        let Some(member) = reach(context, &cluster).await? else {
+            continue;
+        };
         for key in record.objects() {
             match marked(context, record, &member, &key, disable).await? {
                 Marked::Clean => {}

@@ -41,6 +41,15 @@ async fn everything(arguments: &Arguments, parts: &mut Parts) -> anyhow::Result<
     let mut words = vec!["test", "--workspace"];
     words.extend(filter);
     let unit = parts.tests("unit tests", &words, &[]).await?;
+    if filter.is_none() {
+        let fleet = [
+            "test",
+            "--package=promoter-fleet",
+            "--features=processes",
+            "--test=fleet",
+        ];
+        parts.tests("fleet itself", &fleet, &[]).await?;
+    }
     let end_to_end = shared::build(parts, filter).await?;
     if end_to_end > 0 || filter.is_none() {
         return shared::run(arguments, parts).await;
@@ -59,7 +68,7 @@ async fn checks(parts: &mut Parts) -> anyhow::Result<()> {
         "clippy",
         "--workspace",
         "--all-targets",
-        "--features=e2e",
+        "--features=e2e,promoter-fleet/processes",
         "--",
         "--deny=warnings",
     ];

@@ -143,6 +143,9 @@ impl World {
                     work.preserve = false;
                 }
             }
+            Action::Plan if self.intent.desired == DesiredState::Released => {
+                self.enter(version, Phase::Released, None);
+            }
             Action::Plan if version == self.record.version => {
                 self.record.planned = true;
                 self.record.rehearsed = false;
