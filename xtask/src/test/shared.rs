@@ -126,8 +126,10 @@ fn random() -> u64 {
 
 /// Says what is left of a failed run. It fails already, so what goes wrong here is only said.
 fn report(fleet: &Fleet) {
-    if let Err(problem) = fleet.check() {
-        eprintln!("the fleet was not well: {problem:?}");
+    for process in fleet.processes() {
+        if !process.running {
+            eprintln!("{} of the fleet had ended by then", process.name);
+        }
     }
     let kept = workspace::kept("logs").map(|folder| folder.join(fleet.name()));
     match kept.and_then(|to| copy(&fleet::logs(fleet), &to).map(|()| to)) {
