@@ -11,6 +11,8 @@ use crate::object::{ObjectKey, ObjectKind};
 /// One object of a promotion, as the control plane and the members show it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct ObjectState {
+    /// Whether Karmada has bound it only because workloads need it.
+    pub attached: bool,
     /// The clusters that its binding places it in; nothing while there is no binding of ours.
     pub bound: Option<Vec<String>>,
     /// The object.
@@ -305,6 +307,15 @@ pub fn bound(binding: Option<&Value>, policy: Option<&Value>) -> Option<Vec<Stri
         .collect();
     clusters.sort();
     (scheduled && seen).then_some(clusters)
+}
+
+/// Whether a binding is there only because workloads need what it binds: no policy places it.
+///
+/// Source: Karmada's `pkg/dependenciesdistributor/dependencies_distributor.go`,
+/// `buildAttachedBinding`.
+#[must_use]
+pub fn is_attached(binding: Option<&Value>) -> bool {
+    binding.is_some_and(|binding| binding["spec"]["placement"].is_null())
 }
 
 /// The other workloads that Karmada says need what a binding binds.

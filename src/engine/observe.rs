@@ -147,6 +147,7 @@ async fn object(
         works.push(found.state);
     }
     let state = ObjectState {
+        attached: observation::is_attached(binding.as_ref()),
         bound,
         key: key.clone(),
         needed_elsewhere: users.contains(key)
@@ -246,6 +247,7 @@ async fn placement(context: &Context, record: &Record) -> Result<ObjectState, Er
     )
     .await?;
     Ok(ObjectState {
+        attached: false,
         bound: observation::bound(binding.as_ref(), policy.as_ref()),
         needed_elsewhere: false,
         needed_in: Vec::new(),

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use promoter_api::{promotion::Phase, reason::Reason};
 use serde_json::{Value, json};
 
-use crate::support::{Before, Kind, Scene, Workload};
+use crate::support::{Before, Kind, Scene, Workload, marks};
 
 #[tokio::test]
 async fn a_missing_dependency_is_waited_for() -> Result<()> {
@@ -103,7 +103,21 @@ async fn a_different_namesake_of_a_dependency() -> Result<()> {
         let told = self::told(&promotion, name)?;
         ensure!(told["action"] == "Reused", "{told}");
     }
-    before.assert_untouched().await
+    before.assert_untouched().await?;
+
+    // What was there before the promotion is there after the release.
+    scene.released("web").await?;
+    before.assert_untouched().await?;
+    for kind in [Kind::config_map(), Kind::secret()] {
+        let left = scene.karmada.list(&kind).await?;
+        ensure!(left.len() == 1, "{}: {left:?}", kind.name());
+    }
+    ensure!(
+        scene.works().await?.is_empty(),
+        "{:?}",
+        scene.works().await?
+    );
+    marks::assert_no_trace(&scene, "member1").await
 }
 
 /// What a Promotion tells about one dependency.

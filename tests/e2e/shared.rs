@@ -41,6 +41,28 @@ async fn one_is_released_and_the_other_keeps_what_they_share() -> Result<()> {
 }
 
 #[tokio::test]
+async fn both_are_released_at_once_and_no_trace_is_left() -> Result<()> {
+    let scene = Scene::new("shared-twice").await?;
+    let [cart, pay] = two_promoted_at_once(&scene).await?;
+
+    tokio::try_join!(scene.released("cart"), scene.released("pay"))?;
+
+    cart.assert_untouched().await?;
+    pay.assert_untouched().await?;
+    scene.assert_nothing_federated().await?;
+    marks::assert_no_trace(&scene, "member1").await?;
+    for name in ["cart", "pay"] {
+        let deployment = scene
+            .member("member1")
+            .get(&Kind::deployment(), name)
+            .await?;
+        let enabled = &deployment["metadata"]["annotations"]["promote.karmada.io/enabled"];
+        ensure!(enabled == "false", "{name}: {enabled}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_is_moved_away_and_the_other_keeps_what_they_share() -> Result<()> {
     let scene = Scene::new("shared-move").await?;
     let [cart, _] = two_promoted_at_once(&scene).await?;

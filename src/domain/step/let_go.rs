@@ -55,14 +55,16 @@ pub(super) fn roll_back(observed: &Observed) -> Action {
 /// The next action while a promoted workload is released.
 pub(super) fn release(observed: &Observed) -> Action {
     let workload: Vec<_> = observed.workload().into_iter().collect();
-    let dependencies: Vec<_> = observed
+    // What somebody else federates: of it there may only be copies for this workload's sake.
+    let (dependencies, others): (Vec<&ObjectState>, Vec<&ObjectState>) = observed
         .objects
         .iter()
-        .filter(|object| !object.is_workload() && ours(object))
-        .collect();
+        .filter(|object| !object.is_workload())
+        .partition(|object| ours(object));
     release_workload(&workload, &dependencies)
         .or_else(|| release_dependencies(&dependencies))
         .or_else(|| remove(&workload))
+        .or_else(|| detached(&others))
         .or_else(|| observed.marked.then_some(Action::Strip { disable: true }))
         .unwrap_or(Action::Enter(Phase::Released, None))
 }
@@ -229,6 +231,21 @@ fn ended(objects: &[&ObjectState]) -> Option<Action> {
     let waiting = objects
         .iter()
         .find(|object| object.template == TemplateState::Deleting || !object.works.is_empty())?;
+    stuck(objects).or_else(|| {
+        Some(Action::Wait(format!(
+            "Karmada has not let go of {} yet",
+            waiting.key
+        )))
+    })
+}
+
+/// Waits until Karmada has let go of what it only bound for this workload's sake.
+fn detached(objects: &[&ObjectState]) -> Option<Action> {
+    let waiting = objects.iter().find(|object| {
+        // The binding itself stays, bound to nothing.
+        let for_us = object.attached && !object.needed_elsewhere && !object.works.is_empty();
+        for_us || object.works.iter().any(|work| work.deleting)
+    })?;
     stuck(objects).or_else(|| {
         Some(Action::Wait(format!(
             "Karmada has not let go of {} yet",

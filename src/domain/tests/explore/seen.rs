@@ -67,6 +67,7 @@ impl World {
         let object = &self.objects[index];
         let cluster = || vec![CLUSTER.to_owned()];
         ObjectState {
+            attached: false,
             bound: object.binding.then(cluster),
             key: key(index),
             needed_elsewhere: false,
