@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use promoter_fleet::{Error, Fleet, FleetOptions, ProcessError, Program};
+use promoter_fleet::{Error, Fleet, FleetOptions, Process, ProcessError, Program};
 
 fn alive(fleet: &Fleet, process: &str) -> bool {
     fleet
@@ -65,6 +65,19 @@ async fn a_fleet_is_broken_and_mended() {
     assert!(matches!(Fleet::attach(&name), Err(Error::NotFound(_))));
 }
 
+/// What a process has written, once that is so many lines, or after ten seconds all the same.
+async fn logged(process: &Process, lines: usize) -> String {
+    let mut log = String::new();
+    for _ in 0..1000 {
+        log = std::fs::read_to_string(process.log()).unwrap();
+        if log.lines().count() >= lines {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    log
+}
+
 async fn programs_run_and_end(fleet: &Fleet) {
     let sleep = Program::new("/bin/sh").arguments(["-c", "echo $WORD; exec sleep 60"]);
     let process = fleet
@@ -75,12 +88,12 @@ async fn programs_run_and_end(fleet: &Fleet) {
     assert!(process.is_running().unwrap());
     let waited = tokio::time::timeout(Duration::from_millis(200), process.wait()).await;
     assert!(waited.is_err());
+    assert_eq!(logged(&process, 1).await, "hello\n");
     assert!(!process.kill().await.unwrap().unwrap().success());
     process.restart().await.unwrap();
     assert_ne!(process.pid().unwrap(), first);
+    assert_eq!(logged(&process, 2).await, "hello\nhello\n");
     process.terminate().await.unwrap();
-    let log = std::fs::read_to_string(process.log()).unwrap();
-    assert_eq!(log, "hello\nhello\n");
     fleet.check().unwrap();
 
     let failing = Program::new("/bin/sh").arguments(["-c", "exit 3"]);
