@@ -145,7 +145,7 @@ pub fn placement_patch(origin: &str, placed: &BTreeSet<String>) -> Value {
 /// Of a template whose replicas are retained: the member's number of replicas, which the end of
 /// retention would otherwise change.
 #[must_use]
-pub fn replicas_patch(live_replicas: i32) -> Value {
+pub fn replicas_patch(live_replicas: i64) -> Value {
     json!({ "spec": { "replicas": live_replicas } })
 }
 

@@ -4,10 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::{try_join, try_join_all};
 use jiff::Timestamp;
-use promoter_api::{
-    karmada::{execution_namespace, work_name},
-    promotion::{DependencyAction, Phase},
-};
+use promoter_api::promotion::{DependencyAction, Phase};
 use promoter_domain::{
     object::ObjectKey,
     observation::{self, ObjectState, PolicyState, TemplateState, Version, WorkState},
@@ -21,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     Context, Error,
-    read::{others, reach},
+    read::{self, others, reach},
     record::Record,
     traces,
 };
@@ -187,12 +184,7 @@ async fn work<'a>(
     template: Option<&Value>,
 ) -> Result<(&'a str, Option<FoundWork>), Error> {
     let namespace = record.namespace();
-    let name = work_name(key.kind.as_str(), &key.name, namespace);
-    let execution = execution_namespace(cluster);
-    let work = context
-        .control_plane
-        .get(Resource::WORK, Some(&execution), &name)
-        .await?;
+    let work = read::work(context, namespace, key, cluster).await?;
     let Some(work) = work else {
         return Ok((cluster, None));
     };

@@ -1,6 +1,9 @@
 //! Reads that observations and actions share.
 
-use promoter_api::promotion::Promotion;
+use promoter_api::{
+    karmada::{execution_namespace, work_name},
+    promotion::Promotion,
+};
 use promoter_domain::object::ObjectKey;
 use promoter_kubernetes::{
     members::{self, Member},
@@ -29,6 +32,21 @@ pub(crate) async fn live(
     Ok(member
         .objects
         .get(key.kind.into(), Some(namespace), &key.name)
+        .await?)
+}
+
+/// The Work of an object in a cluster.
+pub(crate) async fn work(
+    context: &Context,
+    namespace: &str,
+    key: &ObjectKey,
+    cluster: &str,
+) -> Result<Option<Value>, Error> {
+    let execution = execution_namespace(cluster);
+    let name = work_name(key.kind.as_str(), &key.name, namespace);
+    Ok(context
+        .control_plane
+        .get(Resource::WORK, Some(&execution), &name)
         .await?)
 }
 

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use promoter_api::{
-    karmada::{execution_namespace, work_name},
-    marks,
-    promotion::Phase,
-};
+use promoter_api::{marks, promotion::Phase};
 use promoter_domain::{
     object::{ObjectKey, ObjectKind},
     strip,
@@ -16,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     Context, Error,
-    read::{live, reach},
+    read::{self, live, reach},
     record::Record,
 };
 
@@ -61,11 +57,7 @@ pub(crate) async fn marked(
         return Ok(Marked::Clean);
     };
     // Where a Work is, Karmada keeps the object, for somebody else who needs it.
-    let execution = execution_namespace(&member.name);
-    let work = work_name(key.kind.as_str(), &key.name, namespace);
-    if context
-        .control_plane
-        .get(Resource::WORK, Some(&execution), &work)
+    if read::work(context, namespace, key, &member.name)
         .await?
         .is_some()
     {
@@ -74,7 +66,6 @@ pub(crate) async fn marked(
     // Outside the origin, a namesake that Karmada has never had is nobody's to be marked.
     let annotation = &object["metadata"]["annotations"][marks::ENABLED];
     let was_karmadas = strip::has_marks(&object) || annotation == "false";
-    let disable = disable && (member.name == record.origin() || was_karmadas);
     if !was_karmadas && member.name != record.origin() {
         return Ok(Marked::Clean);
     }

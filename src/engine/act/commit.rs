@@ -7,7 +7,7 @@ use promoter_domain::{
     step::{Observed, Outcome},
 };
 use promoter_kubernetes::workload;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{enter, of_version, origin, patch_policies, rehearse};
 use crate::{Context, Error, flow::Flow, read::live, record::Record};
@@ -130,13 +130,7 @@ pub(super) async fn set_replicas(
     observed: &Observed,
     replicas: i64,
 ) -> Result<Flow, Error> {
-    patch_template(
-        context,
-        record,
-        observed,
-        json!({"spec": {"replicas": replicas}}),
-    )
-    .await
+    patch_template(context, record, observed, policy::replicas_patch(replicas)).await
 }
 
 /// Lets the template decide on the replicas.

@@ -9,7 +9,7 @@ use promoter_api::{
 };
 use promoter_domain::{
     object::ObjectKey,
-    observation::{self, Version},
+    observation::{Version, WorkState},
     policy,
     step::Observed,
 };
@@ -17,7 +17,7 @@ use promoter_kubernetes::resource::Resource;
 use serde_json::json;
 
 use super::{patch_policies, rehearse, write};
-use crate::{Context, Error, flow::Flow, read::live, record::Record};
+use crate::{Context, Error, flow::Flow, record::Record};
 
 /// How soon a release is tried again that would change something in a member.
 const AFTER_DIFFERENCE: Duration = Duration::from_secs(5);
@@ -105,22 +105,17 @@ pub(super) async fn let_go(
 ) -> Result<Flow, Error> {
     let namespace = record.namespace();
     for key in keys {
-        for cluster in clusters(context, record, key).await? {
-            let Some(manifest) = rehearse::rendered(context, key, namespace, &cluster).await?
-            else {
+        let works = observed.object(key).map(|object| object.works.as_slice());
+        // What Karmada has not taken over it does not write to either.
+        let taken_over = works
+            .unwrap_or_default()
+            .iter()
+            .filter(|work| work.taken_over);
+        for WorkState { cluster, .. } in taken_over {
+            let Some(manifest) = rehearse::rendered(context, key, namespace, cluster).await? else {
                 continue;
             };
-            let member = context.members.get(&cluster).await?;
-            // What Karmada has not taken over it does not write to either.
-            let live = live(&member, namespace, key).await?;
-            let taken_over = live.is_some_and(|live| {
-                let annotations = &live["metadata"]["annotations"];
-                live["metadata"]["labels"][marks::MANAGED] == "true"
-                    && annotations[marks::WORK_NAMESPACE] == execution_namespace(&cluster)
-            });
-            if !taken_over {
-                continue;
-            }
+            let member = context.members.get(cluster).await?;
             let problem = match rehearse::rehearse_one(&member, namespace, key, &manifest).await? {
                 Ok(rehearsed) => rehearsed.differences.first().map(|difference| {
                     format!(
@@ -186,42 +181,4 @@ pub(super) async fn delete_policies(
         }
     }
     Ok(Flow::Again)
-}
-
-/// The clusters for which Karmada has rendered an object.
-async fn clusters(
-    context: &Context,
-    record: &Record,
-    key: &ObjectKey,
-) -> Result<Vec<String>, Error> {
-    let namespace = Some(record.namespace());
-    let binding = context
-        .control_plane
-        .get(Resource::RESOURCE_BINDING, namespace, &key.binding_name())
-        .await?;
-    let mut asked: Vec<_> = observation::needed_in(binding.as_ref(), None);
-    asked.extend(
-        binding
-            .iter()
-            .filter_map(|binding| binding["spec"]["clusters"].as_array())
-            .flatten()
-            .filter_map(|cluster| cluster["name"].as_str().map(str::to_owned)),
-    );
-    asked.extend(record.placed());
-    asked.sort();
-    asked.dedup();
-    let name = work_name(key.kind.as_str(), &key.name, record.namespace());
-    let mut clusters = Vec::new();
-    for cluster in asked {
-        let execution = execution_namespace(&cluster);
-        if context
-            .control_plane
-            .get(Resource::WORK, Some(&execution), &name)
-            .await?
-            .is_some()
-        {
-            clusters.push(cluster);
-        }
-    }
-    Ok(clusters)
 }

@@ -1,7 +1,6 @@
 //! The rehearsal: asks the members what Karmada's write would change, by a dry run of it.
 
 use promoter_api::{
-    karmada::{execution_namespace, work_name},
     promotion::{
         ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus, DesiredState,
         Difference, Phase,
@@ -15,11 +14,16 @@ use promoter_domain::{
     rehearsal, snapshot,
     step::{Observed, Outcome},
 };
-use promoter_kubernetes::{members::Member, objects::Write, resource::Resource};
+use promoter_kubernetes::{members::Member, objects::Write};
 use serde_json::Value;
 
 use super::{enter, enter_with, origin};
-use crate::{Context, Error, flow::Flow, read::live, record::Record};
+use crate::{
+    Context, Error,
+    flow::Flow,
+    read::{self, live},
+    record::Record,
+};
 
 /// How often a dry run is tried that crosses with somebody's write to the same object.
 const TRIES: usize = 5;
@@ -157,12 +161,7 @@ pub(super) async fn rendered(
     namespace: &str,
     cluster: &str,
 ) -> Result<Option<Value>, Error> {
-    let execution = execution_namespace(cluster);
-    let name = work_name(key.kind.as_str(), &key.name, namespace);
-    let work = context
-        .control_plane
-        .get(Resource::WORK, Some(&execution), &name)
-        .await?;
+    let work = read::work(context, namespace, key, cluster).await?;
     Ok(work.map(|work| observation::manifest(&work).clone()))
 }
 
