@@ -147,6 +147,10 @@ pub enum OnClusterRemoval {
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requester {
+    /// The member cluster that the user is of; absent for a user of the control plane. The same
+    /// name may be another person elsewhere, so one is never taken for the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// What else the authenticator said.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, Vec<String>>,

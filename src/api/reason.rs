@@ -32,12 +32,18 @@ pub enum Reason {
     ManagedByOther,
     /// Karmada's names for the object would be longer than Kubernetes allows.
     NameTooLong,
+    /// The cluster may not opt in to that namespace.
+    NamespaceNotAllowed,
     /// The namespace is one that Karmada or Kubernetes keeps for itself.
     NamespaceReserved,
+    /// Whoever asked may not do what it takes.
+    NotAuthorized,
     /// Another object owns the workload.
     OwnedByController,
     /// The member could not be asked what Karmada's write would do.
     RehearsalImpossible,
+    /// Nobody can say who asked.
+    RequesterUnknown,
     /// The workload is being rolled out.
     RolloutInProgress,
     /// Karmada did not render what was staged.
@@ -65,7 +71,7 @@ pub struct Explanation {
 
 impl Reason {
     /// Every reason, in alphabetical order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::AlreadyFederated,
         Self::ClusterNotReady,
         Self::ClusterUnknown,
@@ -76,9 +82,12 @@ impl Reason {
         Self::LateEdit,
         Self::ManagedByOther,
         Self::NameTooLong,
+        Self::NamespaceNotAllowed,
         Self::NamespaceReserved,
+        Self::NotAuthorized,
         Self::OwnedByController,
         Self::RehearsalImpossible,
+        Self::RequesterUnknown,
         Self::RolloutInProgress,
         Self::StagingFailed,
         Self::UnsupportedKind,
@@ -141,9 +150,21 @@ impl Reason {
                 "A name that Karmada makes of it would be too long.",
                 "Rename the object.",
             ),
+            Self::NamespaceNotAllowed => (
+                "The hub does not let that cluster opt in to that namespace.",
+                "Ask whoever runs the hub to allow it (its flag `--opt-in`), or promote it from \
+                 the control plane with `kubectl promote`.",
+            ),
             Self::NamespaceReserved => (
                 "Karmada never propagates that namespace (`kube-*`, `karmada-*`).",
                 "Move the workload.",
+            ),
+            Self::NotAuthorized => (
+                "Whoever asked may not do by themselves what the promotion would do for them.",
+                "The message has the permission that lacks: in the member `promote` and `get` of \
+                 the Deployment and `get` of each dependency, in the control plane `create` of \
+                 what is created there. It is looked at again when the spec is edited, or with \
+                 `kubectl promote` once more.",
             ),
             Self::OwnedByController => (
                 "Another object owns the Deployment.",
@@ -154,6 +175,10 @@ impl Reason {
                  an admission rule refuses the dry run.",
                 "The message has the member's words. A webhook without `sideEffects: None` \
                  makes the API server refuse every dry run.",
+            ),
+            Self::RequesterUnknown => (
+                "Nobody can say who asked: the request was made while nothing recorded it.",
+                "Ask again: `kubectl promote`, or take the annotation off and set it again.",
             ),
             Self::RolloutInProgress => (
                 "The Deployment is being rolled out.",
@@ -207,9 +232,12 @@ impl Reason {
             | Self::DependencyConflict
             | Self::ManagedByOther
             | Self::NameTooLong
+            | Self::NamespaceNotAllowed
             | Self::NamespaceReserved
+            | Self::NotAuthorized
             | Self::OwnedByController
             | Self::RehearsalImpossible
+            | Self::RequesterUnknown
             | Self::StagingFailed
             | Self::UnsupportedKind
             | Self::VerificationFailed
