@@ -6,6 +6,7 @@
 //! - [`watch`]: watches that go on through whatever happens to the API server;
 //! - [`clusters`]: Karmada's Cluster objects as they come and go;
 //! - [`events`]: events on objects of the control plane and of members;
+//! - [`identity`]: who an API server says that somebody is;
 //! - [`existing`]: what the control plane holds under the names that a promotion needs;
 //! - [`workload`]: a workload with everything around it, read from a member.
 //!
@@ -14,6 +15,7 @@
 pub mod clusters;
 pub mod events;
 pub mod existing;
+pub mod identity;
 pub mod members;
 pub mod objects;
 pub mod resource;

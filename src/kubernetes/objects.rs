@@ -149,13 +149,44 @@ impl Objects {
         name: &str,
         patch: &Value,
     ) -> Result<Value, Error> {
+        self.merge_with(resource, namespace, name, patch, Write::ForGood)
+            .await
+    }
+
+    /// The same, or only its answer.
+    pub async fn merge_with(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+        write: Write,
+    ) -> Result<Value, Error> {
         let parameters = PatchParams {
+            dry_run: write == Write::DryRun,
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
         let request =
             Request::new(resource.path(namespace)).patch(name, &parameters, &Patch::Merge(patch));
         self.send("patch", resource, name, request).await
+    }
+
+    /// Applies an object by server-side apply; whoever else has set its fields loses them.
+    pub async fn apply(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        object: &Value,
+    ) -> Result<Value, Error> {
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let request = Request::new(resource.path(namespace)).patch(
+            name,
+            &parameters,
+            &Patch::Apply(object),
+        );
+        self.send("apply", resource, name, request).await
     }
 
     /// Applies the status of an object by server-side apply.
@@ -256,6 +287,12 @@ impl Error {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(StatusCode::NOT_FOUND)
+    }
+
+    /// Whether the API server does not allow it to whoever asks.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.status() == Some(StatusCode::FORBIDDEN)
     }
 
     /// Whether the API server does not know who asks.

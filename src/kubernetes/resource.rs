@@ -30,6 +30,19 @@ impl Resource {
     pub const RESOURCE_BINDING: Self = Self::new("work.karmada.io/v1alpha2", "resourcebindings");
     /// Secrets.
     pub const SECRET: Self = Self::new("v1", "secrets");
+    /// Who asks, as the API server sees them.
+    pub const SELF_SUBJECT_REVIEW: Self =
+        Self::new("authentication.k8s.io/v1", "selfsubjectreviews");
+    /// Rules of an API server about writes.
+    pub const VALIDATING_ADMISSION_POLICY: Self = Self::new(
+        "admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicies",
+    );
+    /// Where such rules are in force.
+    pub const VALIDATING_ADMISSION_POLICY_BINDING: Self = Self::new(
+        "admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicybindings",
+    );
     /// Karmada's rendered manifests.
     pub const WORK: Self = Self::new("work.karmada.io/v1alpha1", "works");
 

@@ -77,6 +77,22 @@ impl Connection {
         }
     }
 
+    /// A member's objects, by a kubeconfig of its own.
+    pub(crate) async fn direct(
+        kubeconfig: &Path,
+        context: Option<&str>,
+        cluster: &str,
+    ) -> anyhow::Result<Objects> {
+        let options = KubeConfigOptions {
+            context: context.map(str::to_owned),
+            ..KubeConfigOptions::default()
+        };
+        let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+        let client = Client::try_from(config)?;
+        Ok(Objects::new(client, format!("cluster {cluster}")))
+    }
+
     /// Whether the control plane knows Promotions at all.
     pub(crate) async fn check_promotions(&self) -> anyhow::Result<()> {
         let answer = self
