@@ -13,10 +13,12 @@
 //! - [`policy`]: the policies, and the patches that stage, commit and settle them;
 //! - [`observation`] and [`step`]: what is seen of all that, and what to do next;
 //! - [`rehearsal`]: what Karmada's write will be, and what it would change;
+//! - [`late_edit`]: what a person edits in the member while Karmada takes over;
 //! - [`snapshot`]: whether a workload is still what it was;
 //! - [`strip`]: a member's object without the marks that Karmada left.
 
 pub mod closure;
+pub mod late_edit;
 pub mod object;
 pub mod observation;
 pub mod plan;

@@ -33,6 +33,31 @@ pub struct ObjectState {
     pub works: Vec<WorkState>,
 }
 
+/// The workload in the member that it is promoted from, while Karmada takes it over or lets go of
+/// it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct LiveWorkload {
+    /// Karmada has written the template as it is now.
+    pub current: bool,
+    /// What a person has edited meanwhile.
+    pub edit: Edit,
+    /// It bears the mark under which the member refuses Karmada's writes that would undo an edit.
+    pub guarded: bool,
+    /// Which one was seen, as it was.
+    pub version: Option<Version>,
+}
+
+/// An edit of the workload in the member, made after it was rehearsed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Edit {
+    /// There it stands, and the template does not know of it.
+    Made,
+    /// There is none that the template does not know of.
+    None,
+    /// Karmada's write has undone it; its ReplicaSet is left.
+    Undone,
+}
+
 /// What was seen of an object: a write that was decided on by it must not happen to what the
 /// object has become since, or to another one of its name.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -128,8 +153,12 @@ pub struct WorkState {
     pub preserve: bool,
     /// The number of replicas in the manifest, for a workload.
     pub replicas: Option<i64>,
+    /// The member did not take it because of the guard.
+    pub refused_by_guard: bool,
     /// The manifest lets the member keep its own number of replicas.
     pub retains_replicas: bool,
+    /// Karmada was made to look at it again, and has not written it since.
+    pub retried: bool,
     /// Nothing of it is to be dispatched.
     pub suspended: bool,
     /// The live object in the member bears the mark of this very Work.
@@ -238,6 +267,9 @@ impl WorkState {
             conditions.find(|condition| condition["type"] == kind)
         };
         let applied = condition("Applied");
+        let message = applied
+            .filter(|condition| condition["status"] == "False")
+            .map(|condition| condition["message"].as_str().unwrap_or_default().to_owned());
         let marks_of_live = live.map(|live| &live["metadata"]);
         let managed =
             marks_of_live.is_some_and(|metadata| metadata["labels"][marks::MANAGED] == "true");
@@ -259,12 +291,15 @@ impl WorkState {
             managed,
             dispatching_stopped: condition("Dispatching")
                 .is_some_and(|condition| condition["status"] == "False"),
-            message: applied
-                .filter(|condition| condition["status"] == "False")
-                .map(|condition| condition["message"].as_str().unwrap_or_default().to_owned()),
+            refused_by_guard: message
+                .as_deref()
+                .is_some_and(|message| message.contains(marks::GUARD_POLICY)),
+            message,
             preserve: spec["preserveResourcesOnDeletion"] == true,
             replicas: manifest["spec"]["replicas"].as_i64(),
             retains_replicas: manifest["metadata"]["labels"][marks::RETAIN_REPLICAS] == "true",
+            // Karmada writes it always; the engine takes it off.
+            retried: spec["suspendDispatching"].is_null(),
             suspended: spec["suspendDispatching"] == true,
             taken_over,
         })

@@ -19,19 +19,13 @@ pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now:
     let phase = status.phase;
     let undone = is_undone(phase);
     let said = [
-        ("Guarded", guarded(phase)),
         ("Planned", planned(status)),
         ("Promoted", promoted(status)),
         ("Rehearsed", rehearsed(status)),
         ("Released", released(phase)),
     ];
     for (kind, said) in said {
-        let Some(Said {
-            message,
-            reason,
-            status: value,
-        }) = said
-        else {
+        let Some(said) = said else {
             if undone && matches!(kind, "Planned" | "Rehearsed") {
                 // What it was refused for before is not what stands in the way now.
                 let stale =
@@ -40,35 +34,73 @@ pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now:
             }
             continue;
         };
-        let before = status
-            .conditions
-            .iter()
-            .position(|condition| condition.type_ == kind);
-        let before = before.map(|index| status.conditions.remove(index));
-        let since = before
-            .filter(|condition| condition.status == value)
-            .map_or(Time(now), |condition| condition.last_transition_time);
-        status.conditions.push(Condition {
-            last_transition_time: since,
-            message,
-            observed_generation: generation,
-            reason,
-            status: value.to_owned(),
-            type_: kind.to_owned(),
-        });
+        set(status, kind, said, generation, now);
     }
     status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
 }
 
-/// Whether the member's API server itself keeps pods from being replaced during the take-over.
-fn guarded(phase: Phase) -> Option<Said> {
-    (phase == Phase::Committing).then(|| {
-        Said::new(
+/// Whether the member's API server itself keeps Karmada from undoing an edit; nothing while that
+/// was not looked at.
+pub(crate) fn is_guarded(status: &PromotionStatus) -> Option<bool> {
+    let mut conditions = status.conditions.iter();
+    let guarded = conditions.find(|condition| condition.type_ == "Guarded")?;
+    Some(guarded.status == "True")
+}
+
+/// Says whether the member guards the workload, or why not.
+pub(crate) fn guarded(
+    status: &mut PromotionStatus,
+    cluster: &str,
+    guarded: Result<(), String>,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let said = match guarded {
+        Ok(()) => Said::new(
+            "True",
+            "GuardInstalled",
+            &format!(
+                "the API server of cluster {cluster} refuses every write of Karmada's that would \
+                 undo an edit made there meanwhile"
+            ),
+        ),
+        Err(problem) => Said::new(
             "False",
             "GuardNotInstalled",
-            "the member has no guard; the workload was read again just before the commit",
-        )
-    })
+            &format!(
+                "cluster {cluster} does not guard the workload: {problem}; an edit that is made \
+                 there just then may be undone before it is carried into the template; `kubectl \
+                 promote member enable {cluster}` installs the guard"
+            ),
+        ),
+    };
+    set(status, "Guarded", said, generation, now);
+    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+}
+
+fn set(
+    status: &mut PromotionStatus,
+    kind: &str,
+    said: Said,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let before = status
+        .conditions
+        .iter()
+        .position(|condition| condition.type_ == kind);
+    let before = before.map(|index| status.conditions.remove(index));
+    let since = before
+        .filter(|condition| condition.status == said.status)
+        .map_or(Time(now), |condition| condition.last_transition_time);
+    status.conditions.push(Condition {
+        last_transition_time: since,
+        message: said.message,
+        observed_generation: generation,
+        reason: said.reason,
+        status: said.status.to_owned(),
+        type_: kind.to_owned(),
+    });
 }
 
 fn planned(status: &PromotionStatus) -> Option<Said> {
@@ -145,6 +177,12 @@ fn promoted(status: &PromotionStatus) -> Option<Said> {
         Phase::Staging => Said::new("Unknown", &word, "it is being staged"),
         Phase::Committing => Said::new("Unknown", &word, "Karmada takes over"),
         Phase::Verifying | Phase::Settling => Said::new("Unknown", &word, "Karmada has taken over"),
+        Phase::Promoted if !status.carried.is_empty() => Said::new(
+            "True",
+            &Reason::LateEdit.to_string(),
+            "it was edited in the member while Karmada was taking it over; the edit was carried \
+             into the template, and only its own ReplicaSets are new",
+        ),
         Phase::Promoted => Said::new(
             "True",
             "Verified",

@@ -35,6 +35,16 @@ pub(crate) async fn live(
         .await?)
 }
 
+/// The workload's template.
+pub(crate) async fn template(context: &Context, record: &Record) -> Result<Option<Value>, Error> {
+    let key = record.workload();
+    let (resource, namespace) = (key.kind.into(), Some(record.namespace()));
+    Ok(context
+        .control_plane
+        .get(resource, namespace, &key.name)
+        .await?)
+}
+
 /// The Work of an object in a cluster.
 pub(crate) async fn work(
     context: &Context,

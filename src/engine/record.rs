@@ -123,6 +123,27 @@ impl Record {
         }
     }
 
+    /// Whether Karmada takes the workload over for the first time, or lets go of it: what a person
+    /// edits in the member then is carried into the template, and what of it was promoted before
+    /// is Karmada's own to keep.
+    pub(crate) fn carries_edits(&self) -> bool {
+        let phases = self
+            .promotion
+            .status
+            .iter()
+            .flat_map(|status| &status.phases);
+        let mut promoted = phases.filter(|time| time.phase == Phase::Promoted);
+        match self.phase() {
+            Phase::Committing
+            | Phase::Verifying
+            | Phase::Settling
+            | Phase::Abandoning
+            | Phase::RollingBack => promoted.next().is_none(),
+            Phase::Releasing => true,
+            _ => false,
+        }
+    }
+
     /// How long the phase has lasted, in seconds.
     pub(crate) fn phase_age(&self, now: Timestamp) -> i64 {
         self.promotion
@@ -185,14 +206,25 @@ impl Record {
         match phase {
             Phase::Pending => {
                 status.before = None;
+                status.carried = Vec::new();
                 status.placed = Vec::new();
                 status.rehearsed = None;
+                status.template_digest = None;
                 // What is said of the last attempt must not be taken for what is said of this.
                 let conditions = &mut status.conditions;
                 conditions.retain(|condition| condition.type_ == "Promoted");
                 self.answer(&mut status);
             }
-            Phase::Releasing | Phase::Settling => self.answer(&mut status),
+            Phase::Releasing => {
+                // The workload has become another since; what it is now is looked at then.
+                status.carried = Vec::new();
+                status.rehearsed = None;
+                status.template_digest = None;
+                let conditions = &mut status.conditions;
+                conditions.retain(|condition| condition.type_ != "Guarded");
+                self.answer(&mut status);
+            }
+            Phase::Settling => self.answer(&mut status),
             Phase::Released => {
                 status.placed = Vec::new();
                 self.answer(&mut status);

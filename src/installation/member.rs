@@ -5,11 +5,8 @@
 //! Karmada writes with. Nobody else is ever refused anything, nor is Karmada but for a change of
 //! the spec.
 
-use promoter_api::marks::{FIELD_MANAGER, GUARD, MANAGED_BY};
+use promoter_api::marks::{FIELD_MANAGER, GUARD, GUARD_POLICY, MANAGED_BY};
 use serde_json::{Value, json};
-
-/// The name of the guard's policy and of its binding.
-pub const GUARD_NAME: &str = "guard.promote.karmada.io";
 
 /// What people read in a Work that the guard has refused.
 const MESSAGE: &str = "this write of Karmada's would undo a change that was made to the Deployment \
@@ -23,10 +20,10 @@ pub enum Problem {
     #[error("it is not installed")]
     Absent,
     /// It is bound in a way that lets writes pass.
-    #[error("ValidatingAdmissionPolicyBinding {GUARD_NAME} is not as this version installs it")]
+    #[error("ValidatingAdmissionPolicyBinding {GUARD_POLICY} is not as this version installs it")]
     Binding,
     /// Its policy is of another version, for another identity, or was changed.
-    #[error("ValidatingAdmissionPolicy {GUARD_NAME} is not what this version installs for {0}")]
+    #[error("ValidatingAdmissionPolicy {GUARD_POLICY} is not what this version installs for {0}")]
     Policy(String),
 }
 
@@ -46,7 +43,7 @@ pub fn default_karmada_user(cluster: &str) -> String {
 pub fn guard(karmada_user: &str) -> [Value; 2] {
     let metadata = json!({
         "labels": { (MANAGED_BY): FIELD_MANAGER },
-        "name": GUARD_NAME,
+        "name": GUARD_POLICY,
     });
     let policy = json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -78,7 +75,7 @@ pub fn guard(karmada_user: &str) -> [Value; 2] {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicyBinding",
         "metadata": metadata,
-        "spec": { "policyName": GUARD_NAME, "validationActions": ["Deny"] },
+        "spec": { "policyName": GUARD_POLICY, "validationActions": ["Deny"] },
     });
     [policy, binding]
 }

@@ -1,7 +1,8 @@
 //! `kubectl promote member enable|disable`: the guard in a member, with the caller's rights there.
 
 use anyhow::{Context as _, anyhow, bail};
-use promoter_installation::member::{self as guard, GUARD_NAME};
+use promoter_api::marks::GUARD_POLICY;
+use promoter_installation::member as guard;
 use promoter_kubernetes::{
     identity,
     members::{self, Members},
@@ -68,13 +69,13 @@ async fn enable(
     let reached = reach(connection, member).await?;
     for ((resource, kind), object) in RESOURCES.into_iter().zip(objects) {
         reached
-            .apply(resource, None, GUARD_NAME, object)
+            .apply(resource, None, GUARD_POLICY, object)
             .await
             .map_err(|error| unable(&error, member, "install"))?;
-        print(&format!("{kind}/{GUARD_NAME} serverside-applied\n"));
+        print(&format!("{kind}/{GUARD_POLICY} serverside-applied\n"));
     }
-    let policy = reached.get(RESOURCES[0].0, None, GUARD_NAME).await?;
-    let binding = reached.get(RESOURCES[1].0, None, GUARD_NAME).await?;
+    let policy = reached.get(RESOURCES[0].0, None, GUARD_POLICY).await?;
+    let binding = reached.get(RESOURCES[1].0, None, GUARD_POLICY).await?;
     if let Err(problem) = guard::check(policy.as_ref(), binding.as_ref(), user) {
         let cluster = &member.cluster;
         let error = anyhow!(
@@ -95,7 +96,7 @@ async fn disable(connection: &Connection, member: &MemberCluster) -> Result<(), 
     let reached = reach(connection, member).await?;
     let mut found = false;
     for (resource, kind) in RESOURCES.into_iter().rev() {
-        let object = reached.get(resource, None, GUARD_NAME).await;
+        let object = reached.get(resource, None, GUARD_POLICY).await;
         let object = object.map_err(|error| unable(&error, member, "remove"))?;
         let uid = object
             .as_ref()
@@ -103,10 +104,10 @@ async fn disable(connection: &Connection, member: &MemberCluster) -> Result<(), 
         let Some(uid) = uid else { continue };
         found = true;
         reached
-            .delete(resource, None, GUARD_NAME, uid)
+            .delete(resource, None, GUARD_POLICY, uid)
             .await
             .map_err(|error| unable(&error, member, "remove"))?;
-        print(&format!("{kind}/{GUARD_NAME} deleted\n"));
+        print(&format!("{kind}/{GUARD_POLICY} deleted\n"));
     }
     if !found {
         print(&format!("cluster {} has no guard\n", member.cluster));

@@ -14,6 +14,10 @@ pub struct PromotionStatus {
     /// The workload as it was before anything was staged; what it is compared with afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Snapshot>,
+    /// The edits made in the member while Karmada took the workload over or let go of it, which
+    /// were carried into the template, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<CarriedEdit>,
     /// What was found in each cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterStatus>,
@@ -48,6 +52,20 @@ pub struct PromotionStatus {
     /// The annotation `promote.karmada.io/requested-at` that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<String>,
+    /// A digest of the template's `.spec`, as the control plane keeps it, that the rehearsal was
+    /// about, or that an edit was carried into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_digest: Option<String>,
+}
+
+/// An edit that was carried into the template.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CarriedEdit {
+    /// A digest of the edited pod template, by which its ReplicaSet is known.
+    pub pod_template_digest: String,
+    /// A digest of the edited `.spec`, without the replicas.
+    pub spec_digest: String,
 }
 
 /// Where a Promotion stands.
