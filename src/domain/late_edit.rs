@@ -16,6 +16,8 @@ use crate::{
 pub struct Seen<'a> {
     /// The Deployment in the member.
     pub live: &'a Value,
+    /// The manifest of its Work, where the template is gone: what Karmada writes for the last time.
+    pub manifest: Option<&'a Value>,
     /// The ReplicaSets in the member, where they may tell of an edit that was undone.
     pub replica_sets: &'a [Value],
     /// The template in the control plane.
@@ -56,6 +58,14 @@ impl Seen<'_> {
     }
 
     fn edit(self, recorded: &PromotionStatus, guarded: bool, current: bool) -> Edit {
+        if self.is_last() {
+            let stale = |manifest| spec_digest(manifest) != spec_digest(self.live);
+            return if guarded && self.manifest.is_some_and(stale) {
+                Edit::Made
+            } else {
+                Edit::None
+            };
+        }
         let (Some(before), Some(rehearsed)) = (&recorded.before, &recorded.rehearsed) else {
             return Edit::None;
         };
@@ -108,15 +118,19 @@ impl Seen<'_> {
             .cloned()
     }
 
+    /// Whether there is no template any more that anything could be carried into.
+    #[must_use]
+    pub fn is_last(self) -> bool {
+        self.template
+            .is_none_or(|template| template["metadata"]["deletionTimestamp"].is_string())
+    }
+
     /// Whether Karmada has written the template as it is now.
     fn is_current(self) -> bool {
         let Some(template) = self.template else {
             return false;
         };
-        let (template, written) = (
-            &template["metadata"],
-            &self.live["metadata"]["annotations"],
-        );
+        let (template, written) = (&template["metadata"], &self.live["metadata"]["annotations"]);
         let generation = template["generation"].as_i64().unwrap_or_default();
         written[TEMPLATE_UID] == template["uid"]
             && written[TEMPLATE_GENERATION] == generation.to_string().as_str()

@@ -64,7 +64,7 @@ pub(crate) async fn observe(context: &Context, record: &Record) -> Result<Observ
             let mut state = placement(context, record).await?;
             state.template_version = Version::of(template.as_ref());
             observed.objects = vec![state];
-            workload(context, record, &mut observed, None, template.as_ref()).await?;
+            live_workload(context, record, &mut observed, None, template.as_ref()).await?;
         }
         Phase::Promoted => observed.objects = vec![placement(context, record).await?],
         Phase::Staging
@@ -100,7 +100,7 @@ async fn objects(context: &Context, record: &Record, observed: &mut Observed) ->
     } in read
     {
         if state.is_workload() {
-            workload(context, record, observed, live, template.as_ref()).await?;
+            live_workload(context, record, observed, live, template.as_ref()).await?;
         }
         replicas = replicas.or(live_replicas);
         observed.objects.push(state);
@@ -120,7 +120,7 @@ async fn objects(context: &Context, record: &Record, observed: &mut Observed) ->
 }
 
 /// What has become of the workload in the member that it is promoted from.
-async fn workload(
+async fn live_workload(
     context: &Context,
     record: &Record,
     observed: &mut Observed,
@@ -150,11 +150,24 @@ async fn workload(
         let running = workload::running(&member.objects, record.namespace(), &live);
         (replica_sets, _) = running.await?;
     }
-    let seen = Seen {
+    let mut seen = Seen {
         live: &live,
+        manifest: None,
         replica_sets: &replica_sets,
         template,
     };
+    let work = if seen.is_last() {
+        read::work(
+            context,
+            record.namespace(),
+            &record.workload(),
+            record.origin(),
+        )
+        .await?
+    } else {
+        None
+    };
+    seen.manifest = work.as_ref().map(observation::manifest);
     observed.live = Some(seen.state(&status));
     Ok(())
 }

@@ -136,7 +136,10 @@ mod tests {
             json!([{"name": "karmada", "expression": format!("request.userInfo.username == '{USER}'")}])
         );
         let constraints = &spec["matchConstraints"];
-        assert_eq!(constraints["resourceRules"][0]["operations"], json!(["UPDATE"]));
+        assert_eq!(
+            constraints["resourceRules"][0]["operations"],
+            json!(["UPDATE"])
+        );
         assert_eq!(
             constraints["objectSelector"]["matchExpressions"][0]["key"],
             "promote.karmada.io/guard"
@@ -179,7 +182,10 @@ mod tests {
         let mut excluding = policy.clone();
         excluding["spec"]["matchConstraints"]["excludeResourceRules"] = json!([{}]);
         for wrong in [others, lax, excluding] {
-            assert_eq!(ours(&wrong, &binding), Err(Problem::Policy(USER.to_owned())));
+            assert_eq!(
+                ours(&wrong, &binding),
+                Err(Problem::Policy(USER.to_owned()))
+            );
         }
         let warns = changed(&binding, "/spec/validationActions", json!(["Warn"]));
         assert_eq!(ours(&policy, &warns), Err(Problem::Binding));

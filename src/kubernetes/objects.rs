@@ -181,11 +181,8 @@ impl Objects {
         object: &Value,
     ) -> Result<Value, Error> {
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let request = Request::new(resource.path(namespace)).patch(
-            name,
-            &parameters,
-            &Patch::Apply(object),
-        );
+        let request =
+            Request::new(resource.path(namespace)).patch(name, &parameters, &Patch::Apply(object));
         self.send("apply", resource, name, request).await
     }
 

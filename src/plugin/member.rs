@@ -120,9 +120,7 @@ async fn reach(connection: &Connection, member: &MemberCluster) -> Result<Object
         Some(kubeconfig) => {
             let context = member.member_context.as_deref();
             let direct = Connection::direct(kubeconfig, context, &member.cluster);
-            Ok(direct
-                .await
-                .context("--member-kubeconfig cannot be used")?)
+            Ok(direct.await.context("--member-kubeconfig cannot be used")?)
         }
         None => connection.member(&member.cluster).await,
     }
@@ -147,9 +145,9 @@ async fn karmada_user_of(
             Err(error) => error.to_string(),
         },
         Err(members::Error::Objects(error)) if error.is_forbidden() => error.to_string(),
-        Err(error @ members::Error::NoEndpoint { .. }) => bail!(
-            "{error}; name the user as whom Karmada's agent writes there by --karmada-user"
-        ),
+        Err(error @ members::Error::NoEndpoint { .. }) => {
+            bail!("{error}; name the user as whom Karmada's agent writes there by --karmada-user")
+        }
         Err(error) => return Err(error.into()),
     };
     let user = guard::default_karmada_user(cluster);

@@ -337,16 +337,35 @@ fn a_suspended_work_has_not_been_applied() {
 fn a_work_is_read_field_by_field() {
     type Change = fn(&mut Value);
     type Expected = fn(&mut WorkState);
-    let changes: [(&str, Change, Expected); 10] = [
+    let changes: [(&str, Change, Expected); 11] = [
         (
             "dispatched",
             |work| work["spec"]["suspendDispatching"] = json!(false),
             |state| state.suspended = false,
         ),
         (
+            "refused by the guard",
+            |work| {
+                let message = "denied by 'guard.promote.karmada.io': it would undo a change";
+                work["status"] = conditions(&[
+                    ("Dispatching", "False", "it is suspended"),
+                    ("Applied", "False", message),
+                ]);
+            },
+            |state| {
+                let message = "denied by 'guard.promote.karmada.io': it would undo a change";
+                state.applied = Some(false);
+                state.message = Some(message.to_owned());
+                state.refused_by_guard = true;
+            },
+        ),
+        (
             "never suspended",
             |work| work["spec"]["suspendDispatching"] = json!(null),
-            |state| state.suspended = false,
+            |state| {
+                state.retried = true;
+                state.suspended = false;
+            },
         ),
         (
             "preserved",
@@ -675,8 +694,10 @@ fn suspended_work() -> WorkState {
         managed: false,
         message: None,
         preserve: false,
+        refused_by_guard: false,
         replicas: Some(2),
         retains_replicas: true,
+        retried: false,
         suspended: true,
         taken_over: false,
     }

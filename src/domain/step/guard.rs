@@ -41,7 +41,7 @@ pub(super) fn refused(work: &WorkState, observed: &Observed) -> Option<Action> {
             }),
         ));
     }
-    work.refused_by_guard.then_some(Action::Retry)
+    (work.refused_by_guard && !work.retried).then_some(Action::Retry)
 }
 
 /// Lifts the guard, now that Karmada's next write changes nothing, or is none of ours.

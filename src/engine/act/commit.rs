@@ -110,6 +110,7 @@ pub(super) async fn verify(context: &Context, record: &Record) -> Result<Flow, E
     let template = read::template(context, record).await?;
     let seen = Seen {
         live: &deployment,
+        manifest: None,
         replica_sets: &replica_sets,
         template: template.as_ref(),
     };

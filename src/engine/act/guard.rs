@@ -21,12 +21,7 @@ use promoter_domain::{
 };
 use promoter_installation::member;
 use promoter_kubernetes::{
-    events::EventType,
-    identity,
-    members::Member,
-    objects::Write,
-    resource::Resource,
-    workload,
+    events::EventType, identity, members::Member, objects::Write, resource::Resource, workload,
 };
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -54,11 +49,17 @@ pub(super) async fn guard(context: &Context, record: &Record) -> Result<Flow, Er
             // Its absence is found by whoever looks at it next.
             return not_guarded(context, record, "the workload is gone".to_owned()).await;
         };
-        if record.phase() == Phase::Releasing {
+        // Of a release nothing was rehearsed yet. What is compared is written down before the mark
+        // is set: from then on an edit is one that is to be carried.
+        if record.phase() == Phase::Releasing && !found["metadata"]["labels"][GUARD].is_string() {
             match unchanged(context, record, &member, &found).await? {
                 Ok(template) => {
                     status.rehearsed = Some(spec_digest(&found));
                     status.template_digest = template.as_ref().map(spec_digest);
+                    if status != record.status() {
+                        write(context, record, &status).await?;
+                        return Ok(Flow::Again);
+                    }
                 }
                 Err(problem) => {
                     status.message = Some(problem);
@@ -113,22 +114,22 @@ pub(super) async fn carry(
     };
     let (replica_sets, _) = workload::running(&member.objects, namespace, &found).await?;
     let template = read::template(context, record).await?;
+    let work = read::work(context, namespace, &key, &member.name).await?;
     let seen = Seen {
         live: &found,
+        manifest: work.as_ref().map(observation::manifest),
         replica_sets: &replica_sets,
         template: template.as_ref(),
     };
+    let last = seen.is_last();
     let Some(edited) = seen.edited(&status) else {
         return Ok(Flow::Again);
     };
     let version = observed
         .object(&key)
         .and_then(|object| object.template_version.as_ref());
-    let going = template
-        .as_ref()
-        .is_none_or(|template| template["metadata"]["deletionTimestamp"].is_string());
     match (template, version) {
-        (Some(mut template), Some(version)) if !going => {
+        (Some(mut template), Some(version)) if !last => {
             template["spec"] = edited["spec"].clone();
             template["metadata"]["resourceVersion"] = json!(version.resource_version);
             template["metadata"]["uid"] = json!(version.uid);
@@ -139,6 +140,7 @@ pub(super) async fn carry(
                 .await?;
             status.template_digest = Some(spec_digest(&kept));
         }
+        (Some(_), None) if !last => return Ok(Flow::Again),
         _ => into_work(context, record, &edited).await?,
     }
     status.carried.push(late_edit::carried(&edited));
@@ -161,10 +163,16 @@ pub(super) async fn carry(
         };
         let carried = status;
         announce(context, record).await;
-        return enter_with(context, record, Phase::RollingBack, Some(outcome), |status| {
-            status.carried = carried.carried;
-            status.template_digest = carried.template_digest;
-        })
+        return enter_with(
+            context,
+            record,
+            Phase::RollingBack,
+            Some(outcome),
+            |status| {
+                status.carried = carried.carried;
+                status.template_digest = carried.template_digest;
+            },
+        )
         .await;
     }
     write(context, record, &status).await?;
@@ -388,13 +396,5 @@ async fn announce(context: &Context, record: &Record) {
             &note,
         )
         .await;
-    tell_member(
-        context,
-        record,
-        EventType::Warning,
-        &reason,
-        &action,
-        &note,
-    )
-    .await;
+    tell_member(context, record, EventType::Warning, &reason, &action, &note).await;
 }

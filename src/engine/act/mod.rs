@@ -311,9 +311,7 @@ async fn tell_member(
         ..Default::default()
     };
     let events = Events::new(member.objects.client().clone(), &context.instance);
-    events
-        .publish(&reference, kind, reason, action, note)
-        .await;
+    events.publish(&reference, kind, reason, action, note).await;
 }
 
 fn meaning(phase: Phase) -> &'static str {

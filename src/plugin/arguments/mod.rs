@@ -326,7 +326,11 @@ mod tests {
                 action: Member::Disable { .. }
             })
         ));
-        for line in ["member", "member enable", "member enable a --member-context b"] {
+        for line in [
+            "member",
+            "member enable",
+            "member enable a --member-context b",
+        ] {
             read(line).unwrap_err();
         }
     }

@@ -17,10 +17,18 @@ use tokio::{
 /// The promoter's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
 
+/// Installs the guard in a member (`enable`) or removes it (`disable`).
+pub(crate) async fn guard(fleet: &Fleet, member: &str, action: &str) -> Result<()> {
+    let words = ["promote", "member", action, member];
+    run(fleet, "karmada", "kubectl", &words).await?;
+    Ok(())
+}
+
 /// The fleet that all tests share: the one that was started for the run, or else one that lives as
 /// long as this process.
 ///
-/// A test may do there only what another test in another namespace cannot notice.
+/// A test may do there only what another test in another namespace cannot notice. Its member1 is
+/// guarded, its member2 is not.
 pub(crate) fn shared() -> Arc<Fleet> {
     static SHARED: OnceLock<Arc<Fleet>> = OnceLock::new();
     let fleet = SHARED.get_or_init(|| {
@@ -57,6 +65,7 @@ pub(crate) async fn rough(flags: &[&str]) -> Result<MutexGuard<'static, Arc<Flee
         }
     }
     fleet.until_ready().await?;
+    guard(&fleet, "member1", "disable").await?;
     fleet.kill(PROMOTER).await?;
     start_promoter(&fleet, flags).await?;
     Ok(fleet)
@@ -66,6 +75,9 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     let name = format!("e2e-{name}-{}", std::process::id());
     let fleet = Fleet::start(FleetOptions::named(name).members(members)).await?;
     apply_types(&fleet).await?;
+    if members > 1 {
+        guard(&fleet, "member1", "enable").await?;
+    }
     start_promoter(&fleet, flags).await?;
     Ok(fleet)
 }

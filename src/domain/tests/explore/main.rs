@@ -168,7 +168,7 @@ fn a_promotion_may_be_deleted_at_any_time() {
 }
 
 #[test]
-fn a_person_may_scale_and_edit_until_the_commit() {
+fn without_a_guard_a_late_edit_is_repaired() {
     let world = World {
         may_edit: true,
         ..World::new(DesiredState::Promoted)
@@ -176,11 +176,47 @@ fn a_person_may_scale_and_edit_until_the_commit() {
     explored("edits", world);
 }
 
+#[test]
+fn with_the_guard_no_edit_is_ever_undone() {
+    let world = World {
+        guard_installed: true,
+        may_edit: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("guarded edits", world);
+}
+
+#[test]
+fn with_the_guard_an_edit_outlives_a_rollback() {
+    for edit_needs_more in [false, true] {
+        let world = World {
+            edit_needs_more,
+            guard_installed: true,
+            may_edit: true,
+            may_refuse_writes: true,
+            ..World::new(DesiredState::Promoted)
+        };
+        explored("guarded edits and a rollback", world);
+    }
+}
+
+#[test]
+fn with_the_guard_an_edit_outlives_a_release() {
+    let world = World {
+        guard_installed: true,
+        may_change_mind: true,
+        may_edit: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("guarded edits and a release", world);
+}
+
 /// What a second engine with an old view writes late may be left behind, under our hold, where
 /// nothing takes it up; no member is harmed. That there is only one is the lease's job.
 #[test]
 fn two_engines_do_no_harm() {
     let world = World {
+        guard_installed: true,
         second_engine: true,
         ..World::new(DesiredState::Promoted)
     };
