@@ -144,14 +144,14 @@ pub(super) async fn carry(
         _ => into_work(context, record, &edited).await?,
     }
     status.carried.push(late_edit::carried(&edited));
-    let needs = needs_something_else(record, &edited)?;
-    if !matches!(record.phase(), Phase::RollingBack | Phase::Releasing)
-        && (needs || status.carried.len() > MOST_EDITS)
-    {
-        let why = if needs {
-            "it needs other objects now than were staged with it"
+    let needs = needed_anew(record, &edited)?;
+    // Once policies are settled there is nothing left to roll back to.
+    let revocable = matches!(record.phase(), Phase::Committing | Phase::Verifying);
+    if revocable && (!needs.is_empty() || status.carried.len() > MOST_EDITS) {
+        let why = if needs.is_empty() {
+            "it is edited again and again".to_owned()
         } else {
-            "it is edited again and again"
+            format!("what it needs is no longer what was staged ({needs})")
         };
         let outcome = Outcome {
             message: format!(
@@ -162,21 +162,14 @@ pub(super) async fn carry(
             reason: Reason::LateEdit,
         };
         let carried = status;
-        announce(context, record).await;
-        return enter_with(
-            context,
-            record,
-            Phase::RollingBack,
-            Some(outcome),
-            |status| {
-                status.carried = carried.carried;
-                status.template_digest = carried.template_digest;
-            },
-        )
+        return enter_with(context, record, Phase::RollingBack, Some(outcome), |status| {
+            status.carried = carried.carried;
+            status.template_digest = carried.template_digest;
+        })
         .await;
     }
     write(context, record, &status).await?;
-    announce(context, record).await;
+    announce(context, record, &needs).await;
     Ok(Flow::Again)
 }
 
@@ -343,9 +336,9 @@ fn work_of(record: &Record) -> (String, String) {
     )
 }
 
-/// Whether an edited workload refers to anything that it did not refer to when it was planned, or
-/// no longer to what it did.
-fn needs_something_else(record: &Record, edited: &Value) -> Result<bool, Error> {
+/// What an edited workload refers to and did not when it was planned, or no longer refers to: in
+/// words, empty where that is nothing.
+fn needed_anew(record: &Record, edited: &Value) -> Result<String, Error> {
     let template = PodTemplateSpec::deserialize(&edited["spec"]["template"])
         .map_err(|error| Error::Unreadable(record.workload().to_string(), error))?;
     let now: BTreeSet<_> = closure::references(&template)
@@ -359,7 +352,11 @@ fn needs_something_else(record: &Record, edited: &Value) -> Result<bool, Error> 
         .filter(|dependency| !dependency.through_service_account)
         .map(|dependency| ObjectKey::dependency(dependency.kind, &dependency.name))
         .collect();
-    Ok(now != planned)
+    let different: Vec<_> = now
+        .symmetric_difference(&planned)
+        .map(ToString::to_string)
+        .collect();
+    Ok(different.join(", "))
 }
 
 async fn not_guarded(context: &Context, record: &Record, problem: String) -> Result<Flow, Error> {
@@ -376,12 +373,17 @@ fn say(record: &Record, status: &mut PromotionStatus, guarded: Result<(), String
 }
 
 /// Says that an edit was carried, on the Promotion and on the member's Deployment.
-async fn announce(context: &Context, record: &Record) {
+async fn announce(context: &Context, record: &Record, needs: &str) {
     let reason = Reason::LateEdit.to_string();
     let action = record.phase().to_string();
+    let needs = if needs.is_empty() {
+        String::new()
+    } else {
+        format!("; what it needs is no longer what is federated with it: {needs}")
+    };
     let note = format!(
         "{} of namespace {} in cluster {} was edited there meanwhile; the edit was carried into \
-         what Karmada writes",
+         what Karmada writes{needs}",
         record.workload(),
         record.namespace(),
         record.origin()

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use promoter_api::{
     promotion::{
-        DependencyKind, DesiredState, OnClusterRemoval, PromotionSpec, Snapshot, WorkloadReference,
+        CarriedEdit, DependencyKind, DesiredState, OnClusterRemoval, PromotionSpec, Snapshot, WorkloadReference,
     },
     reason::Reason,
 };
@@ -22,7 +22,6 @@ const CONDITIONS: [(Phase, &[&str]); 15] = [
     (
         Phase::Committing,
         &[
-            "Guarded=False GuardNotInstalled",
             "Promoted=Unknown Committing",
             "Rehearsed=True Unchanged",
         ],
@@ -109,7 +108,6 @@ fn a_promotion_collects_its_conditions_on_the_way() {
     assert_eq!(
         told(&status),
         [
-            "Guarded=False GuardNotInstalled",
             "Planned=True PlanAccepted",
             "Promoted=True Verified",
             "Rehearsed=True Unchanged",
@@ -122,6 +120,52 @@ fn a_promotion_collects_its_conditions_on_the_way() {
     let status = walk(status, &[Phase::Released]);
     assert!(told(&status).contains(&"Promoted=False Released".to_owned()));
     assert!(told(&status).contains(&"Released=True Released".to_owned()));
+}
+
+#[test]
+fn whether_it_was_guarded_is_said_until_it_is_released() {
+    let guarded = |result: Result<(), String>| {
+        let mut status = walk(PromotionStatus::default(), &[Phase::Committing]);
+        assert_eq!(conditions::is_guarded(&status), None);
+        conditions::guarded(&mut status, "member1", result, Some(2), at(6));
+        walk(status, &[Phase::Settling, Phase::Promoted])
+    };
+    let with = guarded(Ok(()));
+    assert_eq!(conditions::is_guarded(&with), Some(true));
+    assert_eq!(told(&with)[0], "Guarded=True GuardInstalled");
+    let without = guarded(Err("it is not installed".to_owned()));
+    assert_eq!(conditions::is_guarded(&without), Some(false));
+    let condition = &without.conditions[0];
+    assert_eq!(told(&without)[0], "Guarded=False GuardNotInstalled");
+    let remedy = "`kubectl promote member enable member1`";
+    assert!(condition.message.contains(remedy), "{}", condition.message);
+    let released = walk(with, &[Phase::Releasing]);
+    assert_eq!(conditions::is_guarded(&released), None);
+}
+
+#[test]
+fn an_edit_that_was_carried_is_told_in_the_end() {
+    let status = PromotionStatus {
+        carried: vec![CarriedEdit {
+            pod_template_digest: "p".to_owned(),
+            spec_digest: "s".to_owned(),
+        }],
+        ..PromotionStatus::default()
+    };
+    let promoted = walk(status, &[Phase::Settling, Phase::Promoted]);
+    assert!(told(&promoted).contains(&"Promoted=True LateEdit".to_owned()));
+    let releasing = walk(promoted, &[Phase::Releasing]);
+    assert!(releasing.carried.is_empty());
+}
+
+#[test]
+fn edits_are_carried_until_karmada_keeps_the_workload() {
+    let carries = |phases: &[Phase]| record(walk(PromotionStatus::default(), phases)).carries_edits();
+    assert!(carries(&[Phase::Staging, Phase::Committing]));
+    assert!(carries(&[Phase::Committing, Phase::Settling]));
+    assert!(!carries(&[Phase::Settling, Phase::Promoted, Phase::Settling]));
+    assert!(carries(&[Phase::Promoted, Phase::Releasing]));
+    assert!(!carries(&[Phase::Staging]));
 }
 
 #[test]

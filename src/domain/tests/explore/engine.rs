@@ -271,8 +271,8 @@ impl World {
         }
         self.record.edited = true;
         self.record.expected = Some(edited);
-        let letting_go = matches!(self.record.phase, Phase::RollingBack | Phase::Releasing);
-        if self.edit_needs_more && !letting_go {
+        let revocable = matches!(self.record.phase, Phase::Committing | Phase::Verifying);
+        if self.edit_needs_more && revocable {
             let reason = Some(Reason::CommitRefused);
             self.enter(pending.version, Phase::RollingBack, reason);
         } else {
