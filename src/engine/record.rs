@@ -205,25 +205,19 @@ impl Record {
         }
         match phase {
             Phase::Pending => {
+                forget_rehearsal(&mut status);
                 status.before = None;
-                status.carried = Vec::new();
                 status.placed = Vec::new();
-                status.rehearsed = None;
-                status.template_digest = None;
                 // What is said of the last attempt must not be taken for what is said of this.
                 let conditions = &mut status.conditions;
                 conditions.retain(|condition| condition.type_ == "Promoted");
                 self.answer(&mut status);
             }
             Phase::Releasing => {
-                // The workload has become another since; what it is now is looked at then.
-                status.carried = Vec::new();
-                status.rehearsed = None;
-                status.template_digest = None;
-                let conditions = &mut status.conditions;
-                conditions.retain(|condition| condition.type_ != "Guarded");
+                forget_rehearsal(&mut status);
                 self.answer(&mut status);
             }
+            Phase::Staging => forget_rehearsal(&mut status),
             Phase::Settling => self.answer(&mut status),
             Phase::Released => {
                 status.placed = Vec::new();
@@ -265,6 +259,15 @@ impl Record {
             .as_ref()?
             .get(marks::REQUESTED_AT)
     }
+}
+
+/// What the workload was when it was rehearsed, and what became of it, is looked at anew.
+fn forget_rehearsal(status: &mut PromotionStatus) {
+    status.carried = Vec::new();
+    status.rehearsed = None;
+    status.template_digest = None;
+    let conditions = &mut status.conditions;
+    conditions.retain(|condition| condition.type_ != "Guarded");
 }
 
 /// The status of the one cluster that a workload is promoted from.
