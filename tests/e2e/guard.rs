@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::support::{
-    Before, Kind, LIMIT, Recording, Scene, Workload, fleet, kubectl_promote, sample, until_running,
+    Before, Kind, LIMIT, Recording, Scene, Workload, fleet, kubectl_promote, marks, sample,
+    until_running,
 };
 
 const GUARD: &str = "promote.karmada.io/guard";
@@ -43,11 +44,7 @@ async fn an_image_that_is_changed_around_the_commit_is_never_put_back() -> Resul
     for (index, moment) in moments.iter().enumerate() {
         let name = name(index);
         let told = || format!("{name}, edited at {moment:?}");
-        let history: Vec<_> = seen
-            .iter()
-            .filter(|it| it["metadata"]["namespace"] == scene.namespace.as_str())
-            .filter(|it| it["metadata"]["name"] == name.as_str())
-            .collect();
+        let history = history(&seen, &scene, &name);
         if is_after_the_end(&history) {
             continue;
         }
@@ -174,6 +171,127 @@ async fn replicas_that_are_changed_during_the_commit_stay() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_edit_that_needs_more_than_was_staged_is_planned_anew() -> Result<()> {
+    let scene = Scene::new("guarded-needs").await?;
+    let settings = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "more"},
+        "data": {"MORE": "more"},
+    });
+    Workload::typical("web")
+        .with(settings)
+        .deploy(&scene, "member1")
+        .await?;
+    let deployments = Recording::start(scene.member("member1"), &Kind::deployment()).await?;
+    scene.promote("web", "member1").await?;
+    until_marked(&scene, "web").await?;
+
+    let source = json!({"configMapRef": {"name": "more"}});
+    let path = "/spec/template/spec/containers/0/envFrom/-";
+    let patch = json!([
+        {"op": "add", "path": path, "value": source},
+        {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": NEW},
+    ]);
+    let patch = patch.to_string();
+    let words = [
+        "patch",
+        "deployment",
+        "web",
+        "--type=json",
+        "--patch",
+        &patch,
+    ];
+    scene.kubectl("member1", &words).await?;
+
+    let what = "the workload is promoted with what it needs now";
+    scene
+        .eventually(what, async || {
+            let promotion = scene.until_phase("web", Phase::Promoted).await?;
+            let dependencies = promotion["status"]["dependencies"].as_array();
+            let count = dependencies.map_or(0, Vec::len);
+            ensure!(count == 3, "{}", promotion["status"]["dependencies"]);
+            Ok(())
+        })
+        .await?;
+    scene.karmada.get(&Kind::config_map(), "more").await?;
+    let seen = deployments.objects()?;
+    assert_never_put_back(&history(&seen, &scene, "web"))?;
+    assert_edit_won(&scene, "member1", "web").await
+}
+
+#[tokio::test]
+async fn an_edit_that_is_made_during_a_release_stays() -> Result<()> {
+    let scene = Scene::new("guarded-release").await?;
+    for name in ["before", "later"] {
+        Workload::typical(name).deploy(&scene, "member1").await?;
+        scene.promoted(name, "member1").await?;
+    }
+    let deployments = Recording::start(scene.member("member1"), &Kind::deployment()).await?;
+
+    for name in ["before", "later"] {
+        scene.release(name).await?;
+        until_marked(&scene, name).await?;
+        if name == "later" {
+            let (karmada, kind) = (&scene.karmada, Kind::deployment());
+            scene.until_gone(karmada, &kind, name).await?;
+        }
+        set_image(&scene, "member1", name).await?;
+    }
+
+    for name in ["before", "later"] {
+        scene.until_phase(name, Phase::Released).await?;
+        until_running(&scene, "member1", name).await?;
+        let seen = deployments.objects()?;
+        assert_never_put_back(&history(&seen, &scene, name)).with_context(|| name)?;
+        let count = replica_sets(&scene, "member1", name).await?.len();
+        ensure!(count == 2, "{name} has {count} ReplicaSets");
+    }
+    scene.assert_nothing_federated().await?;
+    marks::assert_no_trace(&scene, "member1").await
+}
+
+#[tokio::test]
+async fn a_template_that_is_edited_under_the_guard_is_planned_anew() -> Result<()> {
+    let scene = Scene::new("guarded-template").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    scene.promote("web", "member1").await?;
+    until_marked(&scene, "web").await?;
+    let image =
+        json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": NEW}]);
+    let image = image.to_string();
+    let words = [
+        "patch",
+        "deployment",
+        "web",
+        "--type=json",
+        "--patch",
+        &image,
+    ];
+
+    scene.kubectl("karmada", &words).await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    let template = scene.karmada.get(&Kind::deployment(), "web").await?;
+    assert_unmarked(&scene, "member1", "web").await?;
+    // Either it was rolled back, or it came when the workload was verified, and is rolled out.
+    if self::image(&template) == OLD {
+        return before.assert_untouched().await;
+    }
+    scene
+        .eventually("the edit is rolled out", async || {
+            let live = scene
+                .member("member1")
+                .get(&Kind::deployment(), "web")
+                .await?;
+            ensure!(self::image(&live) == NEW, "{}", live["spec"]);
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
 async fn a_guard_is_enabled_and_disabled_and_outlives_a_killed_promoter() -> Result<()> {
     let fleet = fleet::rough(&[]).await?;
     let scene = Scene::on(fleet.clone(), "member-guard").await?;
@@ -217,17 +335,7 @@ async fn killed_while_guarded(scene: &Scene) -> Result<()> {
     Workload::typical("web").deploy(scene, "member1").await?;
     let history = Recording::start(member, &deployments).await?;
     scene.promote("web", "member1").await?;
-    let marked = async {
-        loop {
-            let live = member.get(&deployments, "web").await?;
-            if live["metadata"]["labels"][GUARD].is_string() {
-                return anyhow::Ok(());
-            }
-        }
-    };
-    timeout(LIMIT, marked)
-        .await
-        .context("it is not guarded")??;
+    until_marked(scene, "web").await?;
     scene.fleet.kill(fleet::PROMOTER).await?;
     let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
     println!("killed while {}", promotion["status"]["phase"]);
@@ -241,12 +349,8 @@ async fn killed_while_guarded(scene: &Scene) -> Result<()> {
 
     scene.fleet.restart(fleet::PROMOTER).await?;
     let promotion = scene.until_phase("web", Phase::Promoted).await?;
-    let states = history.objects()?;
-    let states: Vec<_> = states
-        .iter()
-        .filter(|it| it["metadata"]["namespace"] == scene.namespace.as_str())
-        .collect();
-    assert_never_put_back(&states)?;
+    let seen = history.objects()?;
+    assert_never_put_back(&self::history(&seen, scene, "web"))?;
     assert_edit_won(scene, "member1", "web").await?;
     let live = member.get(&deployments, "web").await?;
     ensure!(live["spec"]["replicas"] == 3, "{}", live["spec"]);
@@ -335,6 +439,30 @@ async fn until_seen(scene: &Scene, name: &str, phase: Phase) -> Result<()> {
     };
     let what = || format!("{name} does not come to {phase}");
     timeout(LIMIT, seen).await.with_context(what)?
+}
+
+/// Waits until a Deployment of member1 bears the guard's mark, and notices at once.
+async fn until_marked(scene: &Scene, name: &str) -> Result<()> {
+    let marked = async {
+        loop {
+            let member = scene.member("member1");
+            let live = member.get(&Kind::deployment(), name).await?;
+            if live["metadata"]["labels"][GUARD].is_string() {
+                return anyhow::Ok(());
+            }
+        }
+    };
+    timeout(LIMIT, marked)
+        .await
+        .with_context(|| format!("{name} is not guarded"))?
+}
+
+/// The states that one Deployment of the scene has been in.
+fn history<'a>(seen: &'a [Value], scene: &Scene, name: &str) -> Vec<&'a Value> {
+    seen.iter()
+        .filter(|it| it["metadata"]["namespace"] == scene.namespace.as_str())
+        .filter(|it| it["metadata"]["name"] == name)
+        .collect()
 }
 
 /// Whether the edit came when the guard had been lifted for good, so that it was the edit of a

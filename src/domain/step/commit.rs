@@ -14,6 +14,9 @@ pub(super) fn commit(observed: &Observed) -> Action {
         object.settings().is_some_and(|settings| settings.suspended)
     });
     if !suspended.is_empty() {
+        if observed.template_edited {
+            return guard::template_edited(observed);
+        }
         return guard::guard(observed).unwrap_or(Action::Commit(suspended));
     }
     if let Some(action) = guard::late_edit(observed) {

@@ -7,7 +7,7 @@
 use promoter_api::{promotion::Phase, reason::Reason};
 
 use super::{Action, Observed, Outcome};
-use crate::observation::{Edit, LiveWorkload, WorkState};
+use crate::observation::{Edit, LiveWorkload, ObjectState, WorkState};
 
 /// Sees to it that the workload is guarded, where it can be, before Karmada writes to it.
 pub(super) fn guard(observed: &Observed) -> Option<Action> {
@@ -31,17 +31,31 @@ pub(super) fn refused(work: &WorkState, observed: &Observed) -> Option<Action> {
         return None;
     }
     if observed.template_edited {
-        return Some(Action::Enter(
-            Phase::RollingBack,
-            Some(Outcome {
-                message: "the template was edited in the control plane while Karmada was taking \
-                          the workload over; that was rolled back, and is planned again"
-                    .to_owned(),
-                reason: Reason::LateEdit,
-            }),
-        ));
+        return Some(template_edited(observed));
     }
     (work.refused_by_guard && !work.retried).then_some(Action::Retry)
+}
+
+/// Gives up what is not what was rehearsed any more: Karmada would roll it out.
+pub(super) fn template_edited(observed: &Observed) -> Action {
+    let untouched = observed
+        .objects
+        .iter()
+        .filter_map(ObjectState::settings)
+        .all(|settings| settings.suspended || !settings.staged_by_us);
+    let phase = if untouched {
+        Phase::Abandoning
+    } else {
+        Phase::RollingBack
+    };
+    let outcome = Outcome {
+        message: "the template was edited in the control plane while the workload was being \
+                  promoted; that was undone, and the workload is planned again as it is in the \
+                  member"
+            .to_owned(),
+        reason: Reason::LateEdit,
+    };
+    Action::Enter(phase, Some(outcome))
 }
 
 /// Lifts the guard, now that Karmada's next write changes nothing, or is none of ours.

@@ -144,6 +144,8 @@ pub(super) async fn carry(
         _ => into_work(context, record, &edited).await?,
     }
     status.carried.push(late_edit::carried(&edited));
+    let (name, phase) = (record.name(), record.phase());
+    tracing::info!(namespace, name, %phase, "a late edit was carried");
     let needs = needed_anew(record, &edited)?;
     // Once policies are settled there is nothing left to roll back to.
     let revocable = matches!(record.phase(), Phase::Committing | Phase::Verifying);
@@ -162,10 +164,16 @@ pub(super) async fn carry(
             reason: Reason::LateEdit,
         };
         let carried = status;
-        return enter_with(context, record, Phase::RollingBack, Some(outcome), |status| {
-            status.carried = carried.carried;
-            status.template_digest = carried.template_digest;
-        })
+        return enter_with(
+            context,
+            record,
+            Phase::RollingBack,
+            Some(outcome),
+            |status| {
+                status.carried = carried.carried;
+                status.template_digest = carried.template_digest;
+            },
+        )
         .await;
     }
     write(context, record, &status).await?;

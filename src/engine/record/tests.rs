@@ -3,7 +3,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use promoter_api::{
     promotion::{
-        CarriedEdit, DependencyKind, DesiredState, OnClusterRemoval, PromotionSpec, Snapshot, WorkloadReference,
+        CarriedEdit, DependencyKind, DesiredState, OnClusterRemoval, PromotionSpec, Snapshot,
+        WorkloadReference,
     },
     reason::Reason,
 };
@@ -21,10 +22,7 @@ const CONDITIONS: [(Phase, &[&str]); 15] = [
     (Phase::Abandoning, &["Promoted=False Abandoning"]),
     (
         Phase::Committing,
-        &[
-            "Promoted=Unknown Committing",
-            "Rehearsed=True Unchanged",
-        ],
+        &["Promoted=Unknown Committing", "Rehearsed=True Unchanged"],
     ),
     (Phase::Verifying, &["Promoted=Unknown Verifying"]),
     (Phase::Settling, &["Promoted=Unknown Settling"]),
@@ -160,10 +158,15 @@ fn an_edit_that_was_carried_is_told_in_the_end() {
 
 #[test]
 fn edits_are_carried_until_karmada_keeps_the_workload() {
-    let carries = |phases: &[Phase]| record(walk(PromotionStatus::default(), phases)).carries_edits();
+    let carries =
+        |phases: &[Phase]| record(walk(PromotionStatus::default(), phases)).carries_edits();
     assert!(carries(&[Phase::Staging, Phase::Committing]));
     assert!(carries(&[Phase::Committing, Phase::Settling]));
-    assert!(!carries(&[Phase::Settling, Phase::Promoted, Phase::Settling]));
+    assert!(!carries(&[
+        Phase::Settling,
+        Phase::Promoted,
+        Phase::Settling
+    ]));
     assert!(carries(&[Phase::Promoted, Phase::Releasing]));
     assert!(!carries(&[Phase::Staging]));
 }
