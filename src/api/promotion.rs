@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::status::{
-    ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus, Difference, Phase,
+    Authorized, ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus, Difference, Phase,
     PhaseTime, PromotionStatus, ReplicaSetIdentity, Snapshot,
 };
 

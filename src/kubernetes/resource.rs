@@ -30,6 +30,12 @@ impl Resource {
     pub const RESOURCE_BINDING: Self = Self::new("work.karmada.io/v1alpha2", "resourcebindings");
     /// Secrets.
     pub const SECRET: Self = Self::new("v1", "secrets");
+    /// Questions who asks.
+    pub const SELF_SUBJECT_REVIEW: Self =
+        Self::new("authentication.k8s.io/v1", "selfsubjectreviews");
+    /// Questions what a user may do.
+    pub const SUBJECT_ACCESS_REVIEW: Self =
+        Self::new("authorization.k8s.io/v1", "subjectaccessreviews");
     /// Karmada's rendered manifests.
     pub const WORK: Self = Self::new("work.karmada.io/v1alpha1", "works");
 
