@@ -182,10 +182,7 @@ impl<'a> Asked<'a> {
                 return vec![policies("update", Some(workload.policy_name()))];
             }
             Purpose::Observe => vec![self.access(here, "get", workload)],
-            Purpose::Promote => vec![
-                self.creation(workload.kind),
-                policies("create", None),
-            ],
+            Purpose::Promote => vec![self.creation(workload.kind), policies("create", None)],
             Purpose::Release => vec![self.access(here, "delete", workload)],
         };
         in_member.into_iter().chain(in_control_plane).collect()

@@ -62,7 +62,10 @@ fn each_purpose_takes_what_it_does_and_what_it_tells() {
             ("promote deployments.apps/web", member),
             ("get deployments.apps/web", member),
             ("create deployments.apps", control_plane),
-            ("create propagationpolicies.policy.karmada.io", control_plane),
+            (
+                "create propagationpolicies.policy.karmada.io",
+                control_plane
+            ),
             ("get secrets/a", member),
             ("get secrets/a", control_plane),
             ("create secrets", control_plane),
@@ -133,10 +136,7 @@ fn a_user_of_the_control_plane_is_asked_about_wherever_it_is() {
     let nowhere = OptIns::from(Vec::new());
     for purpose in [Purpose::Promote, Purpose::Release, Purpose::Change] {
         with(purpose, Some(&alice), |asked| {
-            assert_eq!(
-                asked.authority(&nowhere),
-                Ok(Authority::ApiServers(&alice))
-            );
+            assert_eq!(asked.authority(&nowhere), Ok(Authority::ApiServers(&alice)));
         });
     }
 }

@@ -7,11 +7,7 @@ use promoter_domain::{
     object::ObjectKey,
     step::Outcome,
 };
-use promoter_kubernetes::{
-    access,
-    events::EventType,
-    members::Member,
-};
+use promoter_kubernetes::{access, events::EventType, members::Member};
 
 use super::write;
 use crate::{Context, Error, flow::Flow, read::reach, record::Record};
@@ -102,11 +98,7 @@ pub(crate) async fn unanswered(
     write(context, record, &status).await
 }
 
-async fn deny_change(
-    context: &Context,
-    record: &Record,
-    denial: &Outcome,
-) -> Result<Flow, Error> {
+async fn deny_change(context: &Context, record: &Record, denial: &Outcome) -> Result<Flow, Error> {
     let status = record.change_denied(denial, Timestamp::now());
     tell(context, record, denial, &status).await
 }

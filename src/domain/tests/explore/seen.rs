@@ -28,10 +28,11 @@ impl World {
         let mut observed = Observed {
             autoscaled: false,
             intent: Intent {
+                authorized: self.is_authorized(),
                 deleted: self.intent.deleted,
                 desired: self.intent.desired,
                 on_cluster_removal: OnClusterRemoval::Delete,
-                renewed: self.record.answered != self.intent.desired,
+                renewed: self.record.answered != self.intent.generation,
                 suspended: false,
             },
             live_replicas: Some(i64::from(self.objects[WORKLOAD].member.replicas)),
@@ -61,6 +62,11 @@ impl World {
             .all(|object| object.template.is_none() && object.work.is_none());
         observed.marked = gone && self.objects.iter().any(|object| object.member.marks);
         observed
+    }
+
+    /// Whether the status says that the spec as it is now is permitted.
+    pub(crate) fn is_authorized(&self) -> bool {
+        self.record.authorized == Some(self.intent.generation)
     }
 
     fn object_state(&self, index: usize) -> ObjectState {
