@@ -21,6 +21,7 @@ const WITHOUT_NAMESPACE: &[&str] = &[
     "Namespace",
     "Node",
     "ResourceInterpreterCustomization",
+    "SelfSubjectReview",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",
