@@ -22,6 +22,7 @@ const WITHOUT_NAMESPACE: &[&str] = &[
     "Node",
     "ResourceInterpreterCustomization",
     "SelfSubjectReview",
+    "SubjectAccessReview",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",
