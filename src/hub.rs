@@ -12,6 +12,7 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use promoter_domain::opt_in::{OptIn, OptIns};
 use promoter_engine::{Context, Limits, controller};
 use promoter_kubernetes::{events::Events, members::Members, objects::Objects, resource::Resource};
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,6 +36,15 @@ pub(crate) struct HubArguments {
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
 
+    /// Which clusters may opt in to which namespaces by annotations; may be repeated. Names may end
+    /// in *, for everything that begins so.
+    #[arg(
+        long,
+        value_name = "CLUSTER=NAMESPACE[,NAMESPACE]",
+        default_value = "*=*"
+    )]
+    opt_in: Vec<OptIn>,
+
     /// How long Karmada may take to render what is staged, in seconds, before it is given up.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     staging_timeout: u64,
@@ -52,6 +62,7 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
         concurrency,
         context,
         kubeconfig,
+        opt_in,
         staging_timeout,
         trust_every_annotation,
     } = arguments;
@@ -65,6 +76,7 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
              charts/karmada-promoter/crds to it first",
         )?;
     let members = Arc::new(Members::new(control_plane.clone()));
+    let opt_ins = Arc::new(OptIns::from(opt_in));
     let instance = std::env::var("HOSTNAME").unwrap_or_default();
     let engine = controller::run(
         Context {
@@ -76,6 +88,7 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
                 staging: Duration::from_secs(staging_timeout),
             },
             members: Arc::clone(&members),
+            opt_ins: Arc::clone(&opt_ins),
             started: Instant::now(),
         },
         concurrency,
@@ -88,7 +101,7 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
     }
     tokio::select! {
         () = engine => Ok(()),
-        result = promoter_annotation::run(control_plane, members, &instance) => {
+        result = promoter_annotation::run(control_plane, members, opt_ins, &instance) => {
             result.context("the annotation door has closed")
         }
     }

@@ -6,6 +6,10 @@ use promoter_api::{
     promotion::{Phase, PromotionStatus},
     reason::Reason,
 };
+use promoter_domain::{authorization::Authority, step::Outcome};
+
+/// Whether whoever asked may have what the spec says.
+const AUTHORIZED: &str = "Authorized";
 
 /// What a condition says.
 struct Said {
@@ -25,17 +29,77 @@ pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now:
         ("Released", released(phase)),
     ];
     for (kind, said) in said {
-        let Some(said) = said else {
-            if undone && matches!(kind, "Planned" | "Rehearsed") {
-                // What it was refused for before is not what stands in the way now.
-                let stale =
-                    |condition: &Condition| condition.type_ == kind && condition.status == "False";
-                status.conditions.retain(|condition| !stale(condition));
-            }
-            continue;
-        };
-        set(status, kind, said, generation, now);
+        if let Some(said) = said {
+            put(status, kind, said, generation, now);
+        } else if undone && matches!(kind, "Planned" | "Rehearsed") {
+            // What it was refused for before is not what stands in the way now.
+            let stale =
+                |condition: &Condition| condition.type_ == kind && condition.status == "False";
+            status.conditions.retain(|condition| !stale(condition));
+        }
     }
+}
+
+/// Says that whoever asked may have it.
+pub(crate) fn authorized(
+    status: &mut PromotionStatus,
+    authority: &Authority<'_>,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let reason = match authority {
+        Authority::ApiServers(_) => "Allowed",
+        Authority::Member(_) => "OptedIn",
+    };
+    let said = Said::new("True", reason, &authority.approval());
+    put(status, AUTHORIZED, said, generation, now);
+}
+
+/// Says that whoever asked may not have it, and why.
+pub(crate) fn denied(
+    status: &mut PromotionStatus,
+    denial: &Outcome,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let said = Said::new("False", &denial.reason.to_string(), &denial.message);
+    put(status, AUTHORIZED, said, generation, now);
+}
+
+/// Says that nobody could be asked whether whoever asked may have it.
+pub(crate) fn unanswered(
+    status: &mut PromotionStatus,
+    message: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let said = Said::new("Unknown", "Unanswered", message);
+    put(status, AUTHORIZED, said, generation, now);
+}
+
+fn put(
+    status: &mut PromotionStatus,
+    kind: &str,
+    said: Said,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let before = status
+        .conditions
+        .iter()
+        .position(|condition| condition.type_ == kind);
+    let before = before.map(|index| status.conditions.remove(index));
+    let since = before
+        .filter(|condition| condition.status == said.status)
+        .map_or(Time(now), |condition| condition.last_transition_time);
+    status.conditions.push(Condition {
+        last_transition_time: since,
+        message: said.message,
+        observed_generation: generation,
+        reason: said.reason,
+        status: said.status.to_owned(),
+        type_: kind.to_owned(),
+    });
     status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
 }
 
@@ -74,33 +138,7 @@ pub(crate) fn guarded(
             ),
         ),
     };
-    set(status, "Guarded", said, generation, now);
-    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
-}
-
-fn set(
-    status: &mut PromotionStatus,
-    kind: &str,
-    said: Said,
-    generation: Option<i64>,
-    now: Timestamp,
-) {
-    let before = status
-        .conditions
-        .iter()
-        .position(|condition| condition.type_ == kind);
-    let before = before.map(|index| status.conditions.remove(index));
-    let since = before
-        .filter(|condition| condition.status == said.status)
-        .map_or(Time(now), |condition| condition.last_transition_time);
-    status.conditions.push(Condition {
-        last_transition_time: since,
-        message: said.message,
-        observed_generation: generation,
-        reason: said.reason,
-        status: said.status.to_owned(),
-        type_: kind.to_owned(),
-    });
+    put(status, "Guarded", said, generation, now);
 }
 
 fn planned(status: &PromotionStatus) -> Option<Said> {
@@ -135,6 +173,8 @@ fn rehearsed(status: &PromotionStatus) -> Option<Said> {
 enum FoundBy {
     /// What Karmada and the member made of it.
     Attempt,
+    /// Who asked, and what they may do: nothing was looked at.
+    Authorization,
     /// What was there before anything was written.
     Plan,
     /// The member's answer to the dry run.
@@ -148,6 +188,9 @@ impl FoundBy {
             | Reason::LateEdit
             | Reason::StagingFailed
             | Reason::VerificationFailed => Self::Attempt,
+            Reason::NamespaceNotAllowed | Reason::NotAuthorized | Reason::RequesterUnknown => {
+                Self::Authorization
+            }
             Reason::RehearsalImpossible | Reason::WouldChangeObject | Reason::WouldRestartPods => {
                 Self::Rehearsal
             }

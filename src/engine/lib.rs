@@ -25,7 +25,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use promoter_domain::opt_in::OptIns;
 use promoter_kubernetes::{
+    access,
     events::Events,
     members::{self, Members},
     objects::{self, Objects},
@@ -45,6 +47,8 @@ pub struct Context {
     pub limits: Limits,
     /// The members.
     pub members: Arc<Members>,
+    /// Which clusters may opt in to which namespaces.
+    pub opt_ins: Arc<OptIns>,
     /// Since when this process carries Promotions out.
     pub started: Instant,
 }
@@ -61,6 +65,9 @@ pub struct Limits {
 /// The engine could not go on; it tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// An API server could not be asked what whoever wants something may do.
+    #[error(transparent)]
+    Access(#[from] access::Error),
     /// A member cannot be reached.
     #[error(transparent)]
     Member(#[from] members::Error),

@@ -1,5 +1,7 @@
 //! The Promotion as it was last read, and what is written into its status.
 
+mod authorized;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -115,9 +117,10 @@ impl Record {
             .as_ref()
             .and_then(|status| status.requested_at.as_ref());
         Intent {
+            authorized: self.is_authorized(),
             deleted: metadata.deletion_timestamp.is_some(),
             desired: spec.desired_state,
-            on_cluster_removal: spec.on_cluster_removal,
+            on_cluster_removal: self.on_cluster_removal(),
             renewed: seen != metadata.generation || answered != self.requested_at(),
             suspended: spec.suspend,
         }
@@ -215,13 +218,13 @@ impl Record {
             }
             Phase::Releasing => {
                 forget_rehearsal(&mut status);
-                self.answer(&mut status);
+                self.answer_authorized(&mut status);
             }
             Phase::Staging => forget_rehearsal(&mut status),
-            Phase::Settling => self.answer(&mut status),
+            Phase::Settling => self.answer_authorized(&mut status),
             Phase::Released => {
                 status.placed = Vec::new();
-                self.answer(&mut status);
+                self.answer_authorized(&mut status);
             }
             Phase::Promoted if status.placed.is_empty() => {
                 status.placed = vec![self.origin().to_owned()];
@@ -230,6 +233,14 @@ impl Record {
         }
         conditions::update(&mut status, self.promotion.metadata.generation, now);
         status
+    }
+
+    /// The same as [`Self::answer`], if the spec as it is now is what was authorized; what was
+    /// asked for meanwhile has its answer still to come.
+    fn answer_authorized(&self, status: &mut PromotionStatus) {
+        if self.is_authorized() {
+            self.answer(status);
+        }
     }
 
     /// Says that the status is about the spec and the request as they are now.

@@ -2,6 +2,7 @@
 //!
 //! - [`resource`]: where each kind of object stands in an API server;
 //! - [`objects`]: reads and writes of one API server, as JSON;
+//! - [`access`]: what users may do, as API servers answer it;
 //! - [`members`]: the member clusters' own API servers, by the credentials that Karmada uses;
 //! - [`watch`]: watches that go on through whatever happens to the API server;
 //! - [`clusters`]: Karmada's Cluster objects as they come and go;
@@ -12,6 +13,7 @@
 //!
 //! What is read here is decided on in the domain; nothing here decides.
 
+pub mod access;
 pub mod clusters;
 pub mod events;
 pub mod existing;

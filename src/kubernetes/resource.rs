@@ -30,9 +30,12 @@ impl Resource {
     pub const RESOURCE_BINDING: Self = Self::new("work.karmada.io/v1alpha2", "resourcebindings");
     /// Secrets.
     pub const SECRET: Self = Self::new("v1", "secrets");
-    /// Who asks, as the API server sees them.
+    /// Questions who asks.
     pub const SELF_SUBJECT_REVIEW: Self =
         Self::new("authentication.k8s.io/v1", "selfsubjectreviews");
+    /// Questions what a user may do.
+    pub const SUBJECT_ACCESS_REVIEW: Self =
+        Self::new("authorization.k8s.io/v1", "subjectaccessreviews");
     /// Rules of an API server about writes.
     pub const VALIDATING_ADMISSION_POLICY: Self = Self::new(
         "admissionregistration.k8s.io/v1",

@@ -14,6 +14,7 @@ pub(crate) async fn run(connection: &Connection, arguments: &Promote) -> anyhow:
         dependencies: arguments.dependencies(),
         desired_state: arguments.desired_state(),
         on_cluster_removal: arguments.on_cluster_removal.map(Into::into),
+        requester: connection.requester().await?,
     };
     if arguments.dry_run {
         return preview::run(connection, &targets, cluster, &wish, arguments.output).await;

@@ -17,6 +17,7 @@ pub(crate) async fn run(connection: &Connection, arguments: &Release) -> anyhow:
             dependencies: None,
             desired_state: DesiredState::Released,
             on_cluster_removal: None,
+            requester: connection.requester().await?,
         },
     };
     ask::all(connection, &request).await

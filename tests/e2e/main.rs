@@ -15,6 +15,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod authorization;
 mod capture;
 mod crash;
 mod dependencies;

@@ -4,13 +4,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::DependencyKind;
+use super::{DependencyKind, OnClusterRemoval};
 use crate::reason::Reason;
 
 /// How far the Promotion has come.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionStatus {
+    /// The last spec that its requester may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized: Option<Authorized>,
     /// The workload as it was before anything was staged; what it is compared with afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Snapshot>,
@@ -21,7 +24,7 @@ pub struct PromotionStatus {
     /// What was found in each cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterStatus>,
-    /// The conditions `Planned`, `Rehearsed`, `Guarded`, `Promoted` and `Released`.
+    /// The conditions `Authorized`, `Planned`, `Rehearsed`, `Guarded`, `Promoted` and `Released`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -66,6 +69,16 @@ pub struct CarriedEdit {
     pub pod_template_digest: String,
     /// A digest of the edited `.spec`, without the replicas.
     pub spec_digest: String,
+}
+
+/// A spec that its requester may have: what was asked for since, by others, is not done.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authorized {
+    /// Its generation.
+    pub generation: i64,
+    /// What it says is to happen in a cluster that leaves the placement.
+    pub on_cluster_removal: OnClusterRemoval,
 }
 
 /// Where a Promotion stands.

@@ -71,14 +71,20 @@ pub struct Observed {
 
 /// What a person wants.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 pub struct Intent {
+    /// It was found that whoever asked may have what the spec says now.
+    pub authorized: bool,
     /// The Promotion is being deleted.
     pub deleted: bool,
     /// How far to go.
     pub desired: DesiredState,
     /// The spec, or the request, is newer than what the status is about.
     pub renewed: bool,
-    /// What happens in a cluster that leaves the placement.
+    /// What happens in a cluster that leaves the placement, by the last spec that was authorized.
     pub on_cluster_removal: OnClusterRemoval,
     /// Nothing new is to begin.
     pub suspended: bool,
@@ -87,6 +93,8 @@ pub struct Intent {
 /// The next thing to do. Each can be done twice without harm.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Action {
+    /// Find out whether whoever asked for a change of what is promoted may have it.
+    Authorize,
     /// Carry what a person has edited in the member into what Karmada writes there.
     CarryEdit,
     /// Resume dispatching of these policies, in this order.
@@ -121,7 +129,7 @@ pub enum Action {
     /// Mark the policies of these objects as about to go: nobody begins to need them any more, and
     /// whatever was decided on before and has not happened yet, does not.
     MarkReleased(Vec<ObjectKey>),
-    /// Read the member and plan.
+    /// Find out whether whoever asked may have it, read the member and plan.
     Plan,
     /// Make these objects stay in the members when their Works go.
     Preserve(Vec<ObjectKey>),
@@ -207,7 +215,17 @@ fn promoted(observed: &Observed) -> Action {
     if observed.intent.deleted {
         return Action::Forget;
     }
-    if observed.intent.desired == DesiredState::Released {
+    let Intent {
+        authorized,
+        desired,
+        renewed,
+        ..
+    } = observed.intent;
+    // What was refused is asked about again only when it is asked for again.
+    if renewed && !authorized {
+        return Action::Authorize;
+    }
+    if authorized && desired == DesiredState::Released {
         return Action::Enter(Phase::Releasing, None);
     }
     if let Some(bound) = observed
@@ -217,7 +235,7 @@ fn promoted(observed: &Observed) -> Action {
     {
         return Action::Follow(bound.clone());
     }
-    if observed.intent.renewed {
+    if renewed {
         return Action::Enter(Phase::Settling, None);
     }
     Action::Rest

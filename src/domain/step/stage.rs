@@ -18,7 +18,8 @@ pub(super) fn step(observed: &Observed) -> Action {
         DesiredState::Promoted | DesiredState::Rehearsed => true,
         DesiredState::Observed | DesiredState::Released => false,
     };
-    if intent.deleted || intent.suspended || !wanted {
+    // What somebody else asks for now is planned anew, for them.
+    if intent.deleted || intent.suspended || !wanted || !intent.authorized {
         return Action::Enter(Phase::Abandoning, None);
     }
     if !observed.namespace {

@@ -135,7 +135,7 @@ pub(super) async fn settle(
     observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
-    let on_cluster_removal = record.promotion.spec.on_cluster_removal;
+    let on_cluster_removal = record.on_cluster_removal();
     patch_policies(context, record, observed, keys, |key| {
         policy::settle_patch(key.kind, on_cluster_removal)
     })

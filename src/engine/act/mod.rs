@@ -1,5 +1,6 @@
 //! Does what the step function says. Every action can be done twice without harm.
 
+mod authorize;
 mod commit;
 mod follow;
 mod guard;
@@ -31,6 +32,8 @@ use serde_json::{Value, json};
 
 use crate::{Context, Error, flow::Flow, record::Record};
 
+pub(crate) use self::authorize::unanswered;
+
 /// How often it is looked whether Karmada has gone on, should the watch that tells so be silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,7 @@ pub(crate) async fn act(
     action: Action,
 ) -> Result<Flow, Error> {
     match action {
+        Action::Authorize => authorize::authorize(context, record).await,
         Action::CarryEdit => guard::carry(context, record, observed).await,
         Action::Commit(keys) => commit::commit(context, record, observed, &keys).await,
         Action::CreateNamespace => stage::create_namespace(context, record).await,

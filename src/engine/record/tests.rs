@@ -3,11 +3,13 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use promoter_api::{
     promotion::{
-        CarriedEdit, DependencyKind, DesiredState, OnClusterRemoval, PromotionSpec, Snapshot,
-        WorkloadReference,
+        Authorized, CarriedEdit, DependencyKind, DesiredState, Difference, OnClusterRemoval,
+        PromotionSpec, Requester, Snapshot, WorkloadReference,
     },
     reason::Reason,
 };
+
+use promoter_domain::authorization::Authority;
 
 use super::*;
 
@@ -283,8 +285,13 @@ fn a_condition_tells_since_when_it_is_so() {
 
 #[test]
 fn only_some_phases_answer_what_was_asked() {
-    for (phase, _) in CONDITIONS {
+    let both = [Some(2), Some(1), None];
+    for ((phase, _), authorized) in CONDITIONS
+        .into_iter()
+        .flat_map(|phase| both.map(|authorized| (phase, authorized)))
+    {
         let mut record = record(PromotionStatus {
+            authorized: authorized.map(of_generation),
             observed_generation: Some(1),
             requested_at: Some("monday".to_owned()),
             ..PromotionStatus::default()
@@ -292,11 +299,10 @@ fn only_some_phases_answer_what_was_asked() {
         request_at(&mut record, Some("tuesday"));
         assert!(record.intent().renewed);
         record.promotion.status = Some(record.entered(phase, None, at(1)));
-        let answers = matches!(
-            phase,
-            Phase::Pending | Phase::Released | Phase::Releasing | Phase::Settling
-        );
-        assert_eq!(record.intent().renewed, !answers, "{phase}");
+        // What is asked for by others meanwhile has its answer still to come.
+        let goes_on = matches!(phase, Phase::Released | Phase::Releasing | Phase::Settling);
+        let answers = phase == Phase::Pending || (goes_on && authorized == Some(2));
+        assert_eq!(record.intent().renewed, !answers, "{phase} {authorized:?}");
         if answers {
             let status = record.status();
             assert_eq!(status.observed_generation, Some(2), "{phase}");
@@ -346,6 +352,7 @@ fn the_intent_is_that_of_the_spec() {
         .unwrap()
         .observed_generation = Some(2);
     let plain = Intent {
+        authorized: false,
         deleted: false,
         desired: DesiredState::Promoted,
         on_cluster_removal: OnClusterRemoval::Delete,
@@ -360,9 +367,11 @@ fn the_intent_is_that_of_the_spec() {
     assert_eq!(
         record.intent(),
         Intent {
+            authorized: false,
             deleted: true,
             desired: DesiredState::Released,
-            on_cluster_removal: OnClusterRemoval::Preserve,
+            // That is how it is to be once it is authorized.
+            on_cluster_removal: OnClusterRemoval::Delete,
             renewed: false,
             suspended: true,
         }
@@ -370,12 +379,110 @@ fn the_intent_is_that_of_the_spec() {
 }
 
 #[test]
+fn what_is_authorized_is_one_spec_of_one_requester() {
+    let alice = alice();
+    let mut record = record(PromotionStatus::default());
+    record.promotion.spec.on_cluster_removal = OnClusterRemoval::Preserve;
+    assert!(!record.is_authorized());
+
+    let mut record = record.with_authority(&Authority::ApiServers(&alice), at(1));
+    assert!(record.is_authorized());
+    assert_eq!(record.on_cluster_removal(), OnClusterRemoval::Preserve);
+    assert_eq!(told(&record.status()), ["Authorized=True Allowed"]);
+    let condition = condition(&record.status(), "Authorized").clone();
+    assert!(condition.message.contains("alice"), "{condition:?}");
+    assert_eq!(condition.observed_generation, Some(2));
+
+    // Somebody edits it.
+    record.promotion.metadata.generation = Some(3);
+    record.promotion.spec.on_cluster_removal = OnClusterRemoval::Delete;
+    assert!(!record.is_authorized());
+    assert_eq!(record.on_cluster_removal(), OnClusterRemoval::Preserve);
+    record.promotion.metadata.generation = None;
+    assert!(!record.is_authorized());
+}
+
+#[test]
+fn a_denial_leaves_nothing_of_what_was_found_for_another() {
+    let mut status = begun("member1");
+    status.clusters[0].differences = vec![Difference {
+        live: Some("1".to_owned()),
+        object: "ConfigMap/settings".to_owned(),
+        path: "/data/a".to_owned(),
+        rendered: Some("2".to_owned()),
+    }];
+    status.dependencies = vec![DependencyStatus {
+        action: DependencyAction::Conflict,
+        kind: DependencyKind::Secret,
+        message: Some("it differs".to_owned()),
+        name: "password".to_owned(),
+        through_service_account: false,
+    }];
+    status.placed = vec!["member2".to_owned()];
+    let status = walk(status, &[Phase::Staging, Phase::Committing]);
+    let status = record(status).entered(Phase::Waiting, Some(&restarts()), at(1));
+
+    let found = record(status).denied(&denial(), at(2));
+    let nothing = record(PromotionStatus::default()).denied(&denial(), at(2));
+
+    assert_eq!(found.phase, Phase::Refused);
+    assert_eq!(found.reason, Some(Reason::NotAuthorized));
+    assert_eq!(found.observed_generation, Some(2));
+    assert_eq!(
+        told(&found),
+        [
+            "Authorized=False NotAuthorized",
+            "Promoted=False NotAuthorized"
+        ]
+    );
+    // But since when it is not promoted.
+    let without_times = |mut status: PromotionStatus| {
+        for condition in &mut status.conditions {
+            condition.last_transition_time = Time(at(0));
+        }
+        status
+    };
+    assert_eq!(without_times(found), without_times(nothing));
+}
+
+#[test]
+fn a_change_that_is_denied_leaves_what_is_promoted_as_it_is() {
+    let status = walk(begun("member1"), &[Phase::Settling, Phase::Promoted]);
+    let denied = record(status.clone()).change_denied(&denial(), at(9));
+    assert_eq!(denied.phase, Phase::Promoted);
+    assert_eq!(denied.reason, Some(Reason::NotAuthorized));
+    assert_eq!(denied.observed_generation, Some(2));
+    assert_eq!(denied.placed, status.placed);
+    assert_eq!(
+        told(&denied),
+        [
+            "Authorized=False NotAuthorized",
+            "Promoted=True Verified",
+            "Released=False Promoted"
+        ]
+    );
+    // Once a change is allowed, nothing of it is left.
+    let settling = walk(denied, &[Phase::Settling]);
+    assert_eq!((settling.reason, settling.message), (None, None));
+}
+
+#[test]
+fn that_nobody_answers_is_told() {
+    let status = record(PromotionStatus::default()).unanswered("no answer", at(1));
+    assert_eq!(told(&status), ["Authorized=Unknown Unanswered"]);
+    assert_eq!(status.message.as_deref(), Some("no answer"));
+    assert_eq!(status.observed_generation, None);
+}
+
+#[test]
 fn what_was_before_is_forgotten_by_a_new_attempt_alone() {
     for (phase, _) in CONDITIONS {
         let status = record(begun("member2")).entered(phase, None, at(1));
-        let forgotten = phase == Phase::Pending;
-        assert_eq!(status.before.is_none(), forgotten, "{phase}");
-        assert_eq!(status.rehearsed.is_none(), forgotten, "{phase}");
+        let anew = phase == Phase::Pending;
+        assert_eq!(status.before.is_none(), anew, "{phase}");
+        // What is staged or released is rehearsed for itself.
+        let rehearsed_anew = anew || matches!(phase, Phase::Releasing | Phase::Staging);
+        assert_eq!(status.rehearsed.is_none(), rehearsed_anew, "{phase}");
         // Promoted: where it was promoted from, not what the spec says meanwhile.
         let placed: &[&str] = match phase {
             Phase::Promoted => &["member2"],
@@ -450,6 +557,14 @@ fn a_status_is_applied_to_the_promotion_as_it_was_read() {
     assert_eq!(reference.uid.as_deref(), Some("p1"));
 }
 
+/// What was authorized once, in one generation.
+fn of_generation(generation: i64) -> Authorized {
+    Authorized {
+        generation,
+        on_cluster_removal: OnClusterRemoval::Delete,
+    }
+}
+
 fn walk(status: PromotionStatus, phases: &[Phase]) -> PromotionStatus {
     phases.iter().fold(status, |status, phase| {
         record(status).entered(*phase, None, at(1))
@@ -474,6 +589,20 @@ fn restarts() -> Outcome {
     Outcome {
         message: "it would".to_owned(),
         reason: Reason::WouldRestartPods,
+    }
+}
+
+fn denial() -> Outcome {
+    Outcome {
+        message: "alice may not".to_owned(),
+        reason: Reason::NotAuthorized,
+    }
+}
+
+fn alice() -> Requester {
+    Requester {
+        username: "alice".to_owned(),
+        ..Requester::default()
     }
 }
 

@@ -10,6 +10,7 @@
 //! - [`Recording`]: everything that ever happened to the objects of a kind;
 //! - [`kubectl_promote`]: `kubectl promote …`, with its exit code and all that it printed;
 //! - [`Rules`] and [`Webhook`]: what a member's administrator sets up for one namespace;
+//! - [`user`]: people with rights of their own;
 //! - [`sample`]: how much of what could be tested is tested.
 #![allow(dead_code, reason = "not every filter of the tests uses everything")]
 
@@ -24,6 +25,7 @@ mod refusal;
 mod rules;
 pub(crate) mod sample;
 mod scene;
+pub(crate) mod user;
 mod wait;
 mod webhook;
 mod workload;

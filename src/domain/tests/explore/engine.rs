@@ -14,7 +14,11 @@ use crate::world::{Member, OBJECTS, Pending, Policy, Template, WORKLOAD, World, 
 
 impl World {
     pub(crate) fn decide(&mut self, engine: usize, overdue: bool) {
-        self.engines[engine] = match step(&self.observed(overdue)) {
+        let action = step(&self.observed(overdue));
+        if !self.intent.permitted && begins(&action) {
+            self.violation = Some("something was begun for somebody who may not have it");
+        }
+        self.engines[engine] = match action {
             Action::Wait(_) | Action::Rest => None,
             action => Some(Pending {
                 action,
@@ -159,13 +163,15 @@ impl World {
                     work.refused_by_guard = false;
                 }
             }
-            Action::Plan if self.intent.desired == DesiredState::Released => {
-                self.enter(version, Phase::Released, None);
+            Action::Authorize if version == self.record.version => self.authorize(),
+            Action::Plan if version == self.record.version && !self.intent.permitted => {
+                self.record.answered = self.intent.generation;
+                self.record.authorized = None;
+                self.enter(version, Phase::Refused, Some(Reason::NotAuthorized));
             }
             Action::Plan if version == self.record.version => {
-                self.record.planned = true;
-                self.record.rehearsed = false;
-                self.enter(version, Phase::Staging, None);
+                self.record.authorized = Some(self.intent.generation);
+                self.plan(version);
             }
             Action::Rehearse => self.rehearse(version),
             Action::Strip { .. } => {
@@ -189,6 +195,27 @@ impl World {
             Action::Verify => self.enter(version, Phase::Settling, None),
             _ => {}
         }
+    }
+
+    /// Asks about a change of what is promoted.
+    fn authorize(&mut self) {
+        if self.intent.permitted {
+            self.record.authorized = Some(self.intent.generation);
+        } else {
+            self.record.answered = self.intent.generation;
+        }
+        self.record.version = next(self.record.version);
+    }
+
+    fn plan(&mut self, version: u8) {
+        if self.intent.desired == DesiredState::Released {
+            self.enter(version, Phase::Released, None);
+            return;
+        }
+        self.record.answered = self.intent.generation;
+        self.record.planned = true;
+        self.record.rehearsed = false;
+        self.enter(version, Phase::Staging, None);
     }
 
     fn rehearse(&mut self, version: u8) {
@@ -326,21 +353,23 @@ impl World {
             Phase::Pending => {
                 self.record.planned = false;
                 self.record.rehearsed = false;
-                self.record.answered = self.intent.desired;
+                self.record.answered = self.intent.generation;
                 self.record.edited = false;
                 self.record.expected = None;
                 self.record.guarded = None;
             }
             Phase::Promoted => self.record.placed = true,
             Phase::Releasing => {
-                self.record.answered = self.intent.desired;
+                if self.is_authorized() {
+                    self.record.answered = self.intent.generation;
+                }
                 self.record.edited = false;
                 self.record.expected = None;
                 self.record.guarded = None;
                 self.lifted = false;
             }
-            Phase::Released | Phase::Settling => {
-                self.record.answered = self.intent.desired;
+            Phase::Released | Phase::Settling if self.is_authorized() => {
+                self.record.answered = self.intent.generation;
             }
             _ => {}
         }
@@ -361,6 +390,20 @@ impl World {
             template.version = next(template.version);
         }
     }
+}
+
+/// Whether an action begins something that was not begun before: it creates what Karmada acts on,
+/// lets Karmada take over, or has it let go of what is promoted.
+fn begins(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::CreateNamespace
+            | Action::CreatePolicies(_)
+            | Action::CreateTemplates(_)
+            | Action::LiftHolds(_)
+            | Action::Rehearse
+            | Action::Enter(Phase::Committing | Phase::Releasing | Phase::Staging, _)
+    )
 }
 
 /// The first object that an action is about, and the action without it.

@@ -30,10 +30,11 @@ impl World {
         let mut observed = Observed {
             autoscaled: false,
             intent: Intent {
+                authorized: self.is_authorized(),
                 deleted: self.intent.deleted,
                 desired: self.intent.desired,
                 on_cluster_removal: OnClusterRemoval::Delete,
-                renewed: self.record.answered != self.intent.desired,
+                renewed: self.record.answered != self.intent.generation,
                 suspended: false,
             },
             edited: self.record.edited,
@@ -129,6 +130,11 @@ impl World {
         workload
             .template
             .is_some_and(|template| workload.member.generation == Some(template.generation))
+    }
+
+    /// Whether the status says that the spec as it is now is permitted.
+    pub(crate) fn is_authorized(&self) -> bool {
+        self.record.authorized == Some(self.intent.generation)
     }
 
     fn object_state(&self, index: usize) -> ObjectState {

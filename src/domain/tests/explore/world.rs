@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) may_change_mind: bool,
     pub(crate) may_delete: bool,
     pub(crate) may_edit: bool,
+    /// Somebody may ask who may not have it, for the same or for something else.
+    pub(crate) may_intrude: bool,
     pub(crate) may_refuse_writes: bool,
     pub(crate) second_engine: bool,
 }
@@ -53,6 +55,10 @@ pub(crate) struct World {
 pub(crate) struct Desire {
     pub(crate) deleted: bool,
     pub(crate) desired: DesiredState,
+    /// Changes with every edit of the spec.
+    pub(crate) generation: u8,
+    /// Whoever edited it last may have what they ask for.
+    pub(crate) permitted: bool,
 }
 
 /// What the status says.
@@ -68,8 +74,10 @@ pub(crate) struct Record {
     /// The workload as it was rehearsed, or as it was carried last.
     pub(crate) expected: Option<bool>,
     pub(crate) guarded: Option<bool>,
-    /// What the status answers.
-    pub(crate) answered: DesiredState,
+    /// The generation of the spec that the status answers.
+    pub(crate) answered: u8,
+    /// The last generation that was found to be permitted.
+    pub(crate) authorized: Option<u8>,
     /// Changes with every write of the status, as a resource version does; kept small.
     pub(crate) version: u8,
 }
@@ -155,6 +163,7 @@ pub(crate) enum Event {
     DecideOverdue(usize),
     Delete,
     Edit,
+    Intrude(DesiredState),
     Karmada(karmada::Event),
     Perform(usize),
     RefuseWrites,
@@ -170,6 +179,7 @@ impl Event {
             | Self::Crash(_)
             | Self::Delete
             | Self::Edit
+            | Self::Intrude(_)
             | Self::RefuseWrites
             | Self::Scale => false,
         }
@@ -202,18 +212,22 @@ impl World {
             intent: Desire {
                 deleted: false,
                 desired,
+                generation: 1,
+                permitted: true,
             },
             late: false,
             lifted: false,
             may_change_mind: false,
             may_delete: false,
             may_edit: false,
+            may_intrude: false,
             may_refuse_writes: false,
             namespace: false,
             objects: Default::default(),
             owed: false,
             record: Record {
-                answered: desired,
+                answered: 1,
+                authorized: None,
                 edited: false,
                 expected: None,
                 guarded: None,
@@ -253,6 +267,10 @@ impl World {
         if self.may_change_mind {
             events.push(Event::ChangeMind);
         }
+        if self.may_intrude {
+            let wishes = [DesiredState::Promoted, DesiredState::Released];
+            events.extend(wishes.map(Event::Intrude));
+        }
         if self.may_delete {
             events.push(Event::Delete);
         }
@@ -285,7 +303,7 @@ impl World {
         match event {
             Event::ChangeMind => {
                 world.may_change_mind = false;
-                world.intent.desired = DesiredState::Released;
+                world.edit_spec(DesiredState::Released, true);
             }
             Event::Crash(engine) => world.engines[engine] = None,
             Event::Decide(engine) => world.decide(engine, false),
@@ -300,6 +318,10 @@ impl World {
                 world.late = !world.is_guarded() && !world.is_before_commit();
                 world.owed = world.late && world.record.phase != Phase::Settling;
                 world.objects[WORKLOAD].member.edit = true;
+            }
+            Event::Intrude(desired) => {
+                world.may_intrude = false;
+                world.edit_spec(desired, false);
             }
             Event::Karmada(event) => karmada::happen(&mut world, event),
             Event::Perform(engine) => world.perform(engine),
@@ -332,6 +354,19 @@ impl World {
             .flatten()
             .any(|pending| matches!(pending.action, Action::Commit(_)));
         suspended && !committing
+    }
+
+    fn is_answered(&self) -> bool {
+        self.record.answered == self.intent.generation
+    }
+
+    /// A write of the spec is a write of the Promotion: what was decided on before, about its
+    /// status, is refused.
+    fn edit_spec(&mut self, desired: DesiredState, permitted: bool) {
+        self.intent.desired = desired;
+        self.intent.generation += 1;
+        self.intent.permitted = permitted;
+        self.record.version = next(self.record.version);
     }
 
     /// Whether nothing is left to be done, and nothing half done remains.
@@ -367,15 +402,16 @@ impl World {
                     .template
                     .is_some_and(|template| template.edit);
                 let lost = self.owed && !edit;
-                kept && !lost
-                    && self.intent.desired == DesiredState::Promoted
-                    && !self.intent.deleted
+                let wanted =
+                    self.intent.desired == DesiredState::Promoted || !self.intent.permitted;
+                kept && !lost && wanted && !self.intent.deleted && self.is_answered()
             }
             Phase::Refused | Phase::Rehearsed | Phase::Failed => {
-                nothing && free && !self.intent.deleted
+                nothing && free && !self.intent.deleted && self.is_answered()
             }
             Phase::Released => {
-                nothing && free && self.objects.iter().all(|object| !object.member.marks)
+                let clean = self.objects.iter().all(|object| !object.member.marks);
+                nothing && free && clean && self.is_answered()
             }
             _ => false,
         }
