@@ -21,13 +21,11 @@ use kube::{
         watcher,
     },
 };
-use promoter_api::{
-    karmada::{PropagationPolicy, ResourceBinding, Work},
-    promotion::Promotion,
-};
+use promoter_api::karmada::{PropagationPolicy, ResourceBinding, Work};
 use promoter_domain::object::ObjectKey;
+use promoter_kubernetes::clusters::{self, Change};
 
-use crate::{Context, Error, flow::Flow, reconcile::reconcile};
+use crate::{Context, Error, flow::Flow, known::Known, reconcile::reconcile};
 
 /// Annotations of a Work: the binding that it was rendered for.
 ///
@@ -52,7 +50,7 @@ pub async fn run(
 ) {
     let client = context.control_plane.client().clone();
     let any = watcher::Config::default;
-    let controller = Controller::new(Api::<Promotion>::all(client.clone()), any())
+    let controller = Controller::new(Api::<Known>::all(client.clone()), any())
         .with_config(
             controller::Config::default()
                 .concurrency(concurrency)
@@ -62,6 +60,16 @@ pub async fn run(
     let of_bindings = controller.store();
     let of_works = controller.store();
     let of_policies = controller.store();
+    let of_clusters = controller.store();
+    let usable = clusters::watch(&context.control_plane).flat_map(move |change| {
+        futures::stream::iter(match change {
+            Change::Seen(cluster) if cluster.is_ready() => {
+                let name = cluster.name_any();
+                select(&of_clusters, |promotion| promotion.waits_for_cluster(&name))
+            }
+            Change::Seen(_) | Change::Gone(_) => Vec::new(),
+        })
+    });
     let bindings = watcher(
         Api::<PartialObjectMeta<ResourceBinding>>::all(client.clone()),
         any(),
@@ -78,6 +86,7 @@ pub async fn run(
     .default_backoff()
     .touched_objects();
     controller
+        .reconcile_on(usable)
         .watches_stream(
             bindings,
             move |binding: PartialObjectMeta<ResourceBinding>| {
@@ -117,7 +126,7 @@ pub async fn run(
         .await;
 }
 
-async fn wake(promotion: Arc<Promotion>, running: Arc<Running>) -> Result<Action, Error> {
+async fn wake(promotion: Arc<Known>, running: Arc<Running>) -> Result<Action, Error> {
     let namespace = promotion.namespace().unwrap_or_default();
     let name = promotion.name_any();
     let flow = reconcile(&running.context, &namespace, &name).await?;
@@ -131,13 +140,22 @@ async fn wake(promotion: Arc<Promotion>, running: Arc<Running>) -> Result<Action
 
 /// Tries again, the later the more often it has failed in a row.
 #[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
-fn retry(promotion: Arc<Promotion>, error: &Error, running: Arc<Running>) -> Action {
+fn retry(promotion: Arc<Known>, error: &Error, running: Arc<Running>) -> Action {
     const FIRST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(30);
 
     // Somebody wrote at the same time: nothing is wrong, it is only to be read again.
     if matches!(error, Error::Objects(error) if error.is_conflict()) {
         return Action::requeue(Duration::from_millis(50));
+    }
+    // Reading it again says the same until somebody writes it anew.
+    if matches!(error, Error::Unreadable(..)) {
+        tracing::warn!(
+            namespace = promotion.namespace(),
+            name = promotion.name_any(),
+            "left alone until it changes: {error}"
+        );
+        return Action::await_change();
     }
     let failures = {
         let mut failures = running.failures();
@@ -161,41 +179,32 @@ impl Running {
     }
 }
 
-fn failure_key(promotion: &Promotion) -> String {
+fn failure_key(promotion: &Known) -> String {
     promotion.uid().unwrap_or_default()
 }
 
 /// The Promotions that a binding is about.
-fn bound_by(store: &Store<Promotion>, namespace: &str, binding: &str) -> Vec<ObjectRef<Promotion>> {
+fn bound_by(store: &Store<Known>, namespace: &str, binding: &str) -> Vec<ObjectRef<Known>> {
     concerned(store, namespace, |key| key.binding_name() == binding)
 }
 
-/// The Promotions of whose objects one is meant. One that is at rest cares for its workload only.
+/// The Promotions of a namespace of whose objects one is meant.
 fn concerned(
-    store: &Store<Promotion>,
+    store: &Store<Known>,
     namespace: &str,
     is_meant: impl Fn(&ObjectKey) -> bool,
-) -> Vec<ObjectRef<Promotion>> {
+) -> Vec<ObjectRef<Known>> {
+    select(store, |promotion| {
+        promotion.meta().namespace.as_deref() == Some(namespace)
+            && promotion.is_concerned(&is_meant)
+    })
+}
+
+fn select(store: &Store<Known>, is_selected: impl Fn(&Known) -> bool) -> Vec<ObjectRef<Known>> {
     store
         .state()
         .into_iter()
-        .filter(|promotion| promotion.meta().namespace.as_deref() == Some(namespace))
-        .filter(|promotion| is_concerned(promotion, &is_meant))
+        .filter(|promotion| is_selected(promotion))
         .map(|promotion| ObjectRef::from_obj(&*promotion))
         .collect()
-}
-
-fn is_concerned(promotion: &Promotion, is_meant: impl Fn(&ObjectKey) -> bool) -> bool {
-    if is_meant(&ObjectKey::deployment(&promotion.spec.workload.name)) {
-        return true;
-    }
-    promotion
-        .status
-        .iter()
-        .filter(|status| !status.phase.is_at_rest())
-        .any(|status| {
-            status.dependencies.iter().any(|dependency| {
-                is_meant(&ObjectKey::dependency(dependency.kind, &dependency.name))
-            })
-        })
 }
