@@ -10,20 +10,24 @@ use std::{
     time::Duration,
 };
 
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use kube::{
     Api, Resource as _, ResourceExt as _,
     core::PartialObjectMeta,
     runtime::{
         Controller, WatchStreamExt as _,
         controller::{self, Action},
-        reflector::{ObjectRef, Store},
+        reflector::{self, ObjectRef, Store, reflector},
         watcher,
     },
 };
 use promoter_api::karmada::{PropagationPolicy, ResourceBinding, Work};
 use promoter_domain::object::ObjectKey;
-use promoter_kubernetes::clusters::{self, Change};
+use promoter_kubernetes::{
+    clusters::{self, Change},
+    watch,
+};
+use serde::de::DeserializeOwned;
 
 use crate::{Context, Error, flow::Flow, known::Known, reconcile::reconcile};
 
@@ -49,8 +53,9 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let client = context.control_plane.client().clone();
-    let any = watcher::Config::default;
-    let controller = Controller::new(Api::<Known>::all(client.clone()), any())
+    let (store, writer) = reflector::store::<Known>();
+    let promotions = reflector(writer, events(Api::all(client.clone()), "Promotions"));
+    let controller = Controller::for_stream(promotions.applied_objects(), store)
         .with_config(
             controller::Config::default()
                 .concurrency(concurrency)
@@ -70,21 +75,9 @@ pub async fn run(
             Change::Seen(_) | Change::Gone(_) => Vec::new(),
         })
     });
-    let bindings = watcher(
-        Api::<PartialObjectMeta<ResourceBinding>>::all(client.clone()),
-        any(),
-    )
-    .default_backoff()
-    .touched_objects();
-    let works = watcher(Api::<PartialObjectMeta<Work>>::all(client.clone()), any())
-        .default_backoff()
-        .touched_objects();
-    let policies = watcher(
-        Api::<PartialObjectMeta<PropagationPolicy>>::all(client),
-        any(),
-    )
-    .default_backoff()
-    .touched_objects();
+    let bindings = events(Api::all(client.clone()), "ResourceBindings").touched_objects();
+    let works = events(Api::all(client.clone()), "Works").touched_objects();
+    let policies = events(Api::all(client), "PropagationPolicies").touched_objects();
     controller
         .reconcile_on(usable)
         .watches_stream(
@@ -118,12 +111,29 @@ pub async fn run(
                 failures: Mutex::default(),
             }),
         )
-        .for_each(|result| async move {
-            if let Err(error @ controller::Error::QueueError(_)) = result {
-                tracing::warn!(%error, "a watch of the control plane was cut; it is opened again");
+        // What a reconciliation has failed with was told where it is decided when to try again.
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+/// What becomes of all objects of a kind. That a watch was interrupted is only logged: an error
+/// would hold up every other watch of the controller, too.
+fn events<K>(
+    api: Api<K>,
+    plural: &'static str,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + kube::Resource + Send + Sync + 'static,
+{
+    watch::watch(api).filter_map(move |event| {
+        std::future::ready(match event {
+            Ok(event) => Some(Ok(event)),
+            Err(error) => {
+                tracing::warn!("the watch of {plural} was interrupted: {error}");
+                None
             }
         })
-        .await;
+    })
 }
 
 async fn wake(promotion: Arc<Known>, running: Arc<Running>) -> Result<Action, Error> {
