@@ -44,10 +44,7 @@ impl Known {
     /// Whether it waits for nothing but that this cluster can be used.
     pub(crate) fn waits_for_cluster(&self, cluster: &str) -> bool {
         self.phase == Some(Phase::Waiting)
-            && matches!(
-                self.reason,
-                Some(Reason::ClusterNotReady | Reason::ClusterUnknown)
-            )
+            && self.reason == Some(Reason::ClusterNotReady)
             && self.clusters.iter().any(|name| name == cluster)
     }
 }
@@ -167,10 +164,9 @@ mod tests {
     fn only_what_waits_for_a_cluster_is_woken_by_it() {
         for (phase, reason, cluster, waits) in [
             ("Waiting", "ClusterNotReady", "member1", true),
-            ("Waiting", "ClusterUnknown", "member1", true),
             ("Waiting", "ClusterNotReady", "member2", false),
             ("Waiting", "RolloutInProgress", "member1", false),
-            ("Refused", "ClusterUnknown", "member1", false),
+            ("Refused", "ClusterNotReady", "member1", false),
         ] {
             let promotion = known(&json!({"phase": phase, "reason": reason}));
             assert_eq!(

@@ -20,6 +20,7 @@ mod crash;
 mod dependencies;
 mod door;
 mod federated;
+mod kill_points;
 mod namespaces;
 mod ordinary;
 mod partway;

@@ -47,19 +47,60 @@ pub(crate) async fn own(name: &str, members: usize) -> Result<Arc<Fleet>> {
 /// The fleet on which tests break things, for one of them at a time: every fleet more is a dozen
 /// processes more at the same time. Its promoter is started anew, with these flags.
 pub(crate) async fn rough(flags: &[&str]) -> Result<MutexGuard<'static, Arc<Fleet>>> {
+    let fleet = rough_without_promoter().await?;
+    start_promoter(&fleet, flags).await?;
+    Ok(fleet)
+}
+
+/// The same fleet for a test that starts promoters of its own, under names that begin with
+/// [`PROMOTER`].
+pub(crate) async fn rough_without_promoter() -> Result<MutexGuard<'static, Arc<Fleet>>> {
     static ROUGH: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
     let start = || async { anyhow::Ok(Mutex::new(own("rough", 1).await?)) };
     let fleet = ROUGH.get_or_try_init(start).await?.lock().await;
     // The test before may have failed half-way.
     for process in fleet.processes() {
-        if !process.running && process.name != PROMOTER {
+        if process.name.starts_with(PROMOTER) {
+            fleet.kill(&process.name).await?;
+        } else if process.running {
+            // One that was paused is running, too.
+            fleet.resume(&process.name)?;
+        } else {
             fleet.restart(&process.name).await?;
         }
     }
+    join(&fleet, "member1").await?;
     fleet.until_ready().await?;
-    fleet.kill(PROMOTER).await?;
-    start_promoter(&fleet, flags).await?;
     Ok(fleet)
+}
+
+/// Joins a member that was unjoined; one that has joined is left as it is.
+pub(crate) async fn join(fleet: &Fleet, member: &str) -> Result<()> {
+    let all = run(
+        fleet,
+        "karmada",
+        "kubectl",
+        &["get", "clusters", "--output=name"],
+    )
+    .await?;
+    if all
+        .lines()
+        .any(|line| line.ends_with(&format!("/{member}")))
+    {
+        return Ok(());
+    }
+    let kubeconfig = fleet.member_kubeconfig(member);
+    let kubeconfig = kubeconfig.to_string_lossy();
+    let arguments = [
+        "join",
+        member,
+        "--cluster-kubeconfig",
+        &kubeconfig,
+        "--cluster-context",
+        member,
+    ];
+    run(fleet, "karmada", "karmadactl", &arguments).await?;
+    Ok(())
 }
 
 async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
@@ -70,31 +111,49 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// Starts the promoter's hub as a process of the fleet.
+/// Starts the promoter's hub as a process of the fleet. It is alone, and does not have to wait for
+/// the end of a Lease that one before it had when it was killed.
 pub(crate) async fn start_promoter(fleet: &Fleet, flags: &[&str]) -> Result<Process> {
+    // Nothing stamps who asked in a fleet without admission.
+    let mut all = vec!["--leader-elect=false", "--trust-every-annotation"];
+    all.extend(flags);
+    start_hub(fleet, PROMOTER, fleet.kubeconfig(), &all).await
+}
+
+/// Starts a hub as a process of the fleet, under a name.
+pub(crate) async fn start_hub(
+    fleet: &Fleet,
+    process: &str,
+    kubeconfig: &Path,
+    flags: &[&str],
+) -> Result<Process> {
     let hub = Program::new(env!("CARGO_BIN_EXE_karmada-promoter"))
         .argument("hub")
         .argument("--kubeconfig")
-        .argument(fleet.kubeconfig().to_string_lossy())
-        // Nothing stamps who asked in a fleet without admission.
-        .argument("--trust-every-annotation")
+        .argument(kubeconfig.to_string_lossy())
         .arguments(flags.iter().copied());
-    Ok(fleet.run(PROMOTER, hub).await?)
+    Ok(fleet.run(process, hub).await?)
 }
 
-/// The end of the promoter's log, the lines about a namespace only.
+/// The end of the promoters' logs, the lines about a namespace only.
 pub(crate) fn promoter_log(fleet: &Fleet, namespace: &str) -> String {
     const LINES: usize = 40;
 
-    let log = std::fs::read_to_string(fleet.log(PROMOTER)).unwrap_or_default();
-    let mut lines: Vec<_> = log
-        .lines()
-        .rev()
-        .filter(|line| line.contains(namespace))
-        .take(LINES)
-        .collect();
-    lines.reverse();
-    lines.join("\n")
+    let processes = fleet.processes();
+    let promoters = processes
+        .iter()
+        .filter(|process| process.name.starts_with(PROMOTER));
+    let mut found = Vec::new();
+    for promoter in promoters {
+        let log = std::fs::read_to_string(fleet.log(&promoter.name)).unwrap_or_default();
+        let lines: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains(namespace))
+            .collect();
+        let last = &lines[lines.len().saturating_sub(LINES)..];
+        found.extend(last.iter().map(|line| (*line).to_owned()));
+    }
+    found.join("\n")
 }
 
 /// Runs one of the fleet's programs (`kubectl`, `karmadactl`, `helm`) against one of its clusters,
