@@ -22,7 +22,11 @@ use super::{Asked, Fault, Seen, Shared, rule::Course};
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-const PROMOTIONS: &str = "/apis/promote.karmada.io/v1alpha1/promotions";
+/// The collections of which the hub is to see those of one namespace: what it acts on by itself.
+const SCOPED: [&str; 2] = [
+    "/apis/apps/v1/deployments",
+    "/apis/promote.karmada.io/v1alpha1/promotions",
+];
 
 /// A real API server.
 pub(super) struct Upstream {
@@ -116,17 +120,18 @@ async fn forward(
         .map_err(io::Error::other)
 }
 
-/// Of all Promotions, those of the namespace.
+/// Of everything that the hub acts on, what is in the namespace.
 fn scoped(uri: &Uri, namespace: &str) -> Uri {
-    if uri.path() != PROMOTIONS {
+    let Some((group, plural)) = SCOPED
+        .into_iter()
+        .find(|path| *path == uri.path())
+        .and_then(|path| path.rsplit_once('/'))
+    else {
         return uri.clone();
-    }
+    };
     let query = uri.query().map(|it| format!("?{it}")).unwrap_or_default();
-    let path = PROMOTIONS.replace(
-        "/promotions",
-        &format!("/namespaces/{namespace}/promotions"),
-    );
-    format!("{path}{query}").parse().expect("a path is a URI")
+    let scoped = format!("{group}/namespaces/{namespace}/{plural}{query}");
+    scoped.parse().expect("a path is a URI")
 }
 
 async fn pass(shared: &Shared, asked: &Asked, response: Response<Body>) -> io::Result<Answer> {

@@ -1,8 +1,8 @@
 //! The API servers of a fleet as a hub sees them through a proxy that can be told to fail.
 //!
 //! The hub reaches the control plane by [`Proxy::kubeconfig`], and its members too, because the
-//! proxy puts its own addresses into the Clusters that pass. It shows the hub the Promotions of
-//! one namespace only, so that several hubs can be broken side by side in one fleet.
+//! proxy puts its own addresses into the Clusters that pass. It shows the hub the Promotions and the
+//! members' Deployments of one namespace only, so that several hubs can be broken side by side in one fleet.
 //!
 //! - [`Asked`]: what a request is about;
 //! - [`Rule`] and [`Fault`]: what goes wrong, and when;
@@ -70,7 +70,7 @@ struct Shared {
     /// The hub's name among the fleet's processes.
     process: String,
     state: Mutex<State>,
-    /// The namespace whose Promotions the hub is to see.
+    /// The namespace whose Promotions and Deployments the hub is to see.
     namespace: String,
     watches: watched::Endings,
 }
