@@ -182,10 +182,15 @@ impl Shared {
     }
 
     /// Kills the hub, and returns when it is gone.
-    async fn kill(&self) {
-        let killed = self.fleet.kill(&self.process).await;
-        killed.expect("the hub is a process of the fleet");
-        self.lock().killed.send_modify(|count| *count += 1);
+    async fn kill(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        // By itself: whoever answers the hub is dropped with the connection, as soon as it dies.
+        let killing = tokio::spawn(async move {
+            let killed = shared.fleet.kill(&shared.process).await;
+            killed.expect("the hub is a process of the fleet");
+            shared.lock().killed.send_modify(|count| *count += 1);
+        });
+        killing.await.expect("killing does not panic");
     }
 }
 
