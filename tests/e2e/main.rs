@@ -35,3 +35,4 @@ mod rollback;
 mod servers;
 mod shared;
 mod support;
+mod versions;

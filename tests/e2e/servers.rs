@@ -1,15 +1,19 @@
 //! API servers, members and etcd that go away in the middle of a promotion and come back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
-use promoter_api::promotion::Phase;
+use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_fleet::Fleet;
 use tokio::time::sleep;
 
 use crate::support::{
-    Before, Hub, Kind, LIMIT, Scene, Workload, eventually, fleet, marks, proxy::Rule, sample,
-    settled,
+    Before, Hub, Kind, LIMIT, Scene, Workload, eventually, fleet, marks,
+    proxy::{Point, Rule, Write},
+    sample, settled,
 };
 
 /// A promotion makes some thirty API writes, a release some twenty.
@@ -64,6 +68,128 @@ async fn a_promotion_waits_for_a_member_that_is_away() -> Result<()> {
     fleet.until_ready().await?;
 
     scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await?;
+    settled::assert_typical(&scene, "web").await?;
+    hub.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_that_waits_for_its_cluster_is_woken_by_it() -> Result<()> {
+    let fleet = fleet::rough_without_promoter().await?;
+    let scene = Scene::on(Arc::clone(&fleet), "woken").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    let hub = Hub::start(&scene, fleet::PROMOTER, &["--leader-elect=false"]).await?;
+    hub.proxy.hide_members(true);
+
+    scene.promote("web", "member1").await?;
+    scene
+        .waits("web", Reason::ClusterNotReady, &["member1"])
+        .await?;
+    // Each look comes after twice the time of the one before, and the fifth after 16 seconds.
+    let waited = Instant::now();
+    let looks = || {
+        let seen = hub.proxy.seen();
+        let looks = seen
+            .iter()
+            .filter(|it| it.asked.resource == "clusters" && it.asked.verb == "get");
+        looks.count()
+    };
+    scene
+        .eventually("the next look is far away", async || {
+            let (looks, waited) = (looks(), waited.elapsed());
+            ensure!(
+                waited > Duration::from_secs(12),
+                "{looks} looks in {waited:?}"
+            );
+            Ok(())
+        })
+        .await?;
+    let before_it_is_ready = looks();
+    scene
+        .eventually("it has just looked", async || {
+            let looks = looks();
+            ensure!(looks > before_it_is_ready, "{looks} looks");
+            Ok(())
+        })
+        .await?;
+    hub.proxy.hide_members(false);
+    let ready = Instant::now();
+    let annotation = ["annotate", "cluster", "member1", "shop.example/seen=1"];
+    scene.kubectl("karmada", &annotation).await?;
+    scene
+        .eventually("it goes on", async || {
+            let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
+            let phase = &promotion["status"]["phase"];
+            ensure!(phase != "Waiting", "{phase}");
+            Ok(())
+        })
+        .await?;
+    let took = ready.elapsed();
+    ensure!(took < Duration::from_secs(12), "it was not woken: {took:?}");
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await?;
+    let annotation = ["annotate", "cluster", "member1", "shop.example/seen-"];
+    scene.kubectl("karmada", &annotation).await?;
+    hub.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_is_unjoined_in_the_middle_keeps_its_workload() -> Result<()> {
+    let policies = |verb, ordinal| Point {
+        ordinal,
+        write: Write {
+            cluster: "karmada".to_owned(),
+            resource: "propagationpolicies".to_owned(),
+            verb,
+        },
+    };
+    // When it begins to be staged, and when the last object is committed.
+    let moments = [policies("create", 1), policies("patch", 3)];
+    for moment in sample::draw(moments.to_vec(), sample::times(1, 2)) {
+        unjoined_at(&moment)
+            .await
+            .with_context(|| format!("unjoined at {moment}"))?;
+    }
+    Ok(())
+}
+
+async fn unjoined_at(moment: &Point) -> Result<()> {
+    let fleet = fleet::rough_without_promoter().await?;
+    let scene = Scene::on(Arc::clone(&fleet), "unjoined").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    let hub = Hub::start(&scene, fleet::PROMOTER, &["--leader-elect=false"]).await?;
+
+    scene.promote("web", "member1").await?;
+    eventually("the moment has come", LIMIT, async || {
+        ensure!(hub.proxy.writes().contains(moment), "not yet");
+        Ok(())
+    })
+    .await?;
+    scene
+        .kubectl("karmada", &["delete", "cluster", "member1"])
+        .await?;
+
+    before.assert_untouched().await?;
+    fleet::join(&fleet, "member1").await?;
+    fleet.until_ready().await?;
+    before.assert_untouched().await?;
+    let promotion = scene
+        .eventually("it has come to an end", async || {
+            let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
+            let phase = serde_json::from_value::<Phase>(promotion["status"]["phase"].clone())?;
+            ensure!(phase.is_at_rest(), "{}", promotion["status"]);
+            Ok(promotion)
+        })
+        .await?;
+    println!("unjoined at {moment}: {}", promotion["status"]);
+    before.assert_untouched().await?;
+    if promotion["status"]["phase"] != "Promoted" {
+        scene.assert_nothing_federated().await?;
+        scene.ask_again("web").await?;
+        scene.until_phase("web", Phase::Promoted).await?;
+    }
     before.assert_untouched().await?;
     settled::assert_typical(&scene, "web").await?;
     hub.stop().await

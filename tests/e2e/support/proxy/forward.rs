@@ -1,6 +1,10 @@
 //! How a request gets to its API server, and the answer back.
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
@@ -134,7 +138,7 @@ fn scoped(uri: &Uri, namespace: &str) -> Uri {
     scoped.parse().expect("a path is a URI")
 }
 
-async fn pass(shared: &Shared, asked: &Asked, response: Response<Body>) -> io::Result<Answer> {
+async fn pass(shared: &Arc<Shared>, asked: &Asked, response: Response<Body>) -> io::Result<Answer> {
     let (mut parts, body) = response.into_parts();
     for name in [
         header::CONNECTION,
@@ -143,33 +147,44 @@ async fn pass(shared: &Shared, asked: &Asked, response: Response<Body>) -> io::R
     ] {
         parts.headers.remove(name);
     }
-    // Only these tell where members are.
-    let members = match asked.resource.as_str() {
-        "clusters" => shared.members.clone(),
-        _ => Vec::new(),
-    };
+    // Only these tell of members.
+    let rewrites = asked.resource == "clusters";
     let body = if asked.is_watch() && parts.status.is_success() {
         let lines = body.into_data_stream();
-        let followed = shared
-            .watches
-            .follow(lines, move |lines| readdressed(lines, &members));
+        let of_members = Arc::clone(shared);
+        let followed = shared.watches.follow(lines, move |lines| {
+            if rewrites {
+                retold(&of_members, lines)
+            } else {
+                lines
+            }
+        });
         StreamBody::new(followed.into_stream()).boxed_unsync()
     } else {
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        full(readdressed(body.to_vec(), &members))
+        let mut body = body
+            .collect()
+            .await
+            .map_err(io::Error::other)?
+            .to_bytes()
+            .to_vec();
+        if rewrites {
+            body = retold(shared, body);
+        }
+        full(body)
     };
     Ok(Response::from_parts(parts, body))
 }
 
-/// JSON with the members' addresses replaced by the proxy's.
-fn readdressed(json: Vec<u8>, members: &[(String, String)]) -> Vec<u8> {
-    if members.is_empty() {
-        return json;
-    }
+/// Clusters with the proxy's addresses for the members', and not ready when they are hidden.
+fn retold(shared: &Shared, json: Vec<u8>) -> Vec<u8> {
     let mut text = String::from_utf8(json).expect("an API server sends UTF-8");
-    for (real, own) in members {
+    for (real, own) in &shared.members {
         // In quotes: a port may begin as another one does.
         text = text.replace(&format!("{real:?}"), &format!("{own:?}"));
+    }
+    if shared.hidden.load(Ordering::SeqCst) {
+        let ready = |status| format!(r#""type":"Ready","status":"{status}""#);
+        text = text.replace(&ready("True"), &ready("False"));
     }
     text.into_bytes()
 }

@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -65,6 +65,8 @@ pub(crate) struct Seen {
 /// What the connections share.
 struct Shared {
     fleet: Arc<Fleet>,
+    /// Whether the hub is told that no member is ready.
+    hidden: AtomicBool,
     /// The addresses of the members, as Karmada knows them, and those to be known instead.
     members: Vec<(String, String)>,
     /// The hub's name among the fleet's processes.
@@ -101,6 +103,7 @@ impl Proxy {
         let kubeconfig = write_kubeconfig(fleet, listeners[0].1.local_addr()?)?;
         let shared = Arc::new(Shared {
             fleet: Arc::clone(fleet),
+            hidden: AtomicBool::new(false),
             members,
             process: process.to_owned(),
             state: Mutex::new(State {
@@ -143,6 +146,11 @@ impl Proxy {
     /// How often a rule has made something go wrong since it was set.
     pub(crate) fn faults(&self) -> usize {
         self.shared.lock().rules.faults()
+    }
+
+    /// From now on, the hub is told that no member is ready, or the truth again.
+    pub(crate) fn hide_members(&self, hidden: bool) {
+        self.shared.hidden.store(hidden, Ordering::SeqCst);
     }
 
     /// Every request so far.
