@@ -126,8 +126,8 @@ fn resource(path: &str) -> (String, bool) {
 mod tests {
     use super::*;
 
-    fn asked(method: Method, uri: &str) -> (String, bool) {
-        let asked = Asked::new("karmada", &method, &uri.parse().expect("a URI"));
+    fn asked(method: &Method, uri: &str) -> (String, bool) {
+        let asked = Asked::new("karmada", method, &uri.parse().expect("a URI"));
         let words = format!("{} {}", asked.verb, asked.resource);
         (words, asked.write().is_some())
     }
@@ -157,12 +157,12 @@ mod tests {
             ),
             (Method::GET, "/version", "list /version", false),
         ] {
-            assert_eq!(asked(method, uri), (words.to_owned(), writes), "{uri}");
+            assert_eq!(asked(&method, uri), (words.to_owned(), writes), "{uri}");
         }
         let status = format!("{promotions}/web/status?force=true");
-        let patched = asked(Method::PATCH, &status);
+        let patched = asked(&Method::PATCH, &status);
         assert_eq!(patched, ("patch promotions/status".to_owned(), true));
-        let rehearsed = asked(Method::PUT, &format!("{pods}?dryRun=All"));
+        let rehearsed = asked(&Method::PUT, &format!("{pods}?dryRun=All"));
         assert_eq!(rehearsed, ("update pods".to_owned(), false));
     }
 }
