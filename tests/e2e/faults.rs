@@ -13,7 +13,7 @@ use crate::support::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promotion_survives_requests_that_are_refused_and_answers_that_are_lost() -> Result<()> {
-    let fleet = fleet::rough_without_promoter().await?;
+    let fleet = fleet::rough_for_hubs().await?;
     let mut seed = sample::seed();
     for _ in 0..sample::times(2, 12) {
         seed = sample::next(seed);
@@ -29,7 +29,7 @@ async fn a_promotion_survives_requests_that_are_refused_and_answers_that_are_los
 async fn round(scene: &Scene, seed: u64) -> Result<()> {
     Workload::typical("web").deploy(scene, "member1").await?;
     let before = Before::take(scene, "member1", "web").await?;
-    let hub = Hub::start(scene, PROMOTER, &["--leader-elect=false"]).await?;
+    let hub = Hub::start(scene, "promoter-faults", &["--leader-elect=false"]).await?;
     let rule = Rule::Random {
         most: 25,
         one_in: 12,
@@ -55,10 +55,10 @@ async fn round(scene: &Scene, seed: u64) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watches_that_are_cut_or_expired_are_opened_again() -> Result<()> {
-    let fleet = fleet::rough_without_promoter().await?;
+    let fleet = fleet::rough_for_hubs().await?;
     let scene = Scene::on(Arc::clone(&fleet), "watches").await?;
     let flags = ["--leader-elect=false", "--trust-every-annotation"];
-    let hub = Hub::start(&scene, PROMOTER, &flags).await?;
+    let hub = Hub::start(&scene, "promoter-watches", &flags).await?;
     let mut befores = Vec::new();
     // By each the watches end that the one before was seen by.
     for (name, ending) in [
@@ -82,5 +82,3 @@ async fn watches_that_are_cut_or_expired_are_opened_again() -> Result<()> {
     }
     hub.stop().await
 }
-
-const PROMOTER: &str = fleet::PROMOTER;

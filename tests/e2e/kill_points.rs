@@ -68,7 +68,7 @@ struct Tally {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promoter_that_is_killed_after_any_api_write_completes_what_it_had_begun() -> Result<()> {
-    let fleet = fleet::rough_without_promoter().await?;
+    let fleet = fleet::rough_for_hubs().await?;
     let created = Created::record(&fleet).await?;
     let kills = recorded(&fleet).await?;
     let mut points = BTreeMap::<_, usize>::new();

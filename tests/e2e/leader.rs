@@ -21,7 +21,7 @@ const DURATION: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hubs_one_acts_and_the_other_goes_on_when_it_is_gone() -> Result<()> {
-    let fleet = fleet::rough_without_promoter().await?;
+    let fleet = fleet::rough_for_hubs().await?;
     let scene = scene(&fleet, "two-hubs").await?;
     let recording = Recording::start(&scene.karmada, &Kind::propagation_policy()).await?;
     let flags = lease_in(&scene);
@@ -99,11 +99,11 @@ async fn of_two_hubs_one_acts_and_the_other_goes_on_when_it_is_gone() -> Result<
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_loses_its_lease_stops_acting_at_once() -> Result<()> {
-    let fleet = fleet::rough_without_promoter().await?;
+    let fleet = fleet::rough_for_hubs().await?;
     let scene = scene(&fleet, "lost-lease").await?;
     let flags = lease_in(&scene);
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let hub = Hub::start(&scene, fleet::PROMOTER, &flags).await?;
+    let hub = Hub::start(&scene, "promoter-lost", &flags).await?;
     let first = until_held(&scene, "").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
@@ -132,12 +132,12 @@ async fn a_hub_that_loses_its_lease_stops_acting_at_once() -> Result<()> {
 async fn an_idle_hub_makes_no_request_but_watches_and_its_lease() -> Result<()> {
     const RENEWALS: usize = 6;
 
-    let fleet = fleet::rough_without_promoter().await?;
+    let fleet = fleet::rough_for_hubs().await?;
     let scene = scene(&fleet, "idle").await?;
     let mut flags = lease_in(&scene);
     flags.push("--trust-every-annotation".to_owned());
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let hub = Hub::start(&scene, fleet::PROMOTER, &flags).await?;
+    let hub = Hub::start(&scene, "promoter-idle", &flags).await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     scene.annotate("member1", "web", "true").await?;
     scene.until_phase("web", Phase::Promoted).await?;

@@ -50,7 +50,7 @@ async fn a_promotion_waits_for_a_member_that_is_away() -> Result<()> {
     let scene = Scene::on(Arc::clone(&fleet), "away").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
-    let hub = Hub::start(&scene, fleet::PROMOTER, &["--leader-elect=false"]).await?;
+    let hub = Hub::start(&scene, "promoter-servers", &["--leader-elect=false"]).await?;
     scene.promote("web", "member1").await?;
     until_written(&hub, 3).await?;
 
@@ -75,11 +75,11 @@ async fn a_promotion_waits_for_a_member_that_is_away() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promotion_that_waits_for_its_cluster_is_woken_by_it() -> Result<()> {
-    let fleet = fleet::rough_without_promoter().await?;
+    let fleet = fleet::rough_for_hubs().await?;
     let scene = Scene::on(Arc::clone(&fleet), "woken").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
-    let hub = Hub::start(&scene, fleet::PROMOTER, &["--leader-elect=false"]).await?;
+    let hub = Hub::start(&scene, "promoter-woken", &["--leader-elect=false"]).await?;
     hub.proxy.hide_members(true);
 
     scene.promote("web", "member1").await?;
@@ -159,7 +159,7 @@ async fn unjoined_at(moment: &Point) -> Result<()> {
     let scene = Scene::on(Arc::clone(&fleet), "unjoined").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
-    let hub = Hub::start(&scene, fleet::PROMOTER, &["--leader-elect=false"]).await?;
+    let hub = Hub::start(&scene, "promoter-servers", &["--leader-elect=false"]).await?;
 
     scene.promote("web", "member1").await?;
     eventually("the moment has come", LIMIT, async || {
@@ -222,7 +222,7 @@ async fn round(
     let before = Before::take(scene, "member1", "web").await?;
     let flags = ["--lease-namespace", &scene.namespace];
     scene.namespace_in_karmada().await?;
-    let hub = Hub::start(scene, fleet::PROMOTER, &flags).await?;
+    let hub = Hub::start(scene, "promoter-servers", &flags).await?;
 
     scene.promote("web", "member1").await?;
     until_written(&hub, moment).await?;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use promoter_fleet::{Fleet, FleetOptions, Process, Program};
 use tokio::{
     process::Command,
-    sync::{Mutex, MutexGuard, OnceCell},
+    sync::{Mutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 /// The promoter's name among a fleet's processes.
@@ -46,32 +46,55 @@ pub(crate) async fn own(name: &str, members: usize) -> Result<Arc<Fleet>> {
 
 /// The fleet on which tests break things, for one of them at a time: every fleet more is a dozen
 /// processes more at the same time. Its promoter is started anew, with these flags.
-pub(crate) async fn rough(flags: &[&str]) -> Result<MutexGuard<'static, Arc<Fleet>>> {
+pub(crate) async fn rough(flags: &[&str]) -> Result<RwLockWriteGuard<'static, Arc<Fleet>>> {
     let fleet = rough_without_promoter().await?;
     start_promoter(&fleet, flags).await?;
     Ok(fleet)
 }
 
-/// The same fleet for a test that starts promoters of its own, under names that begin with
-/// [`PROMOTER`].
-pub(crate) async fn rough_without_promoter() -> Result<MutexGuard<'static, Arc<Fleet>>> {
-    static ROUGH: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
-    let start = || async { anyhow::Ok(Mutex::new(own("rough", 1).await?)) };
-    let fleet = ROUGH.get_or_try_init(start).await?.lock().await;
-    // The test before may have failed half-way.
+/// The same fleet, for one test at a time that starts hubs of its own.
+pub(crate) async fn rough_without_promoter() -> Result<RwLockWriteGuard<'static, Arc<Fleet>>> {
+    let fleet = rough_lock().await?.write().await;
     for process in fleet.processes() {
         if process.name.starts_with(PROMOTER) {
             fleet.kill(&process.name).await?;
+        }
+    }
+    mend(&fleet).await?;
+    Ok(fleet)
+}
+
+/// The same fleet, for several tests at a time that break nothing but hubs of their own.
+pub(crate) async fn rough_for_hubs() -> Result<RwLockReadGuard<'static, Arc<Fleet>>> {
+    static MENDING: Mutex<()> = Mutex::const_new(());
+    let fleet = rough_lock().await?.read().await;
+    let mending = MENDING.lock().await;
+    mend(&fleet).await?;
+    drop(mending);
+    Ok(fleet)
+}
+
+async fn rough_lock() -> Result<&'static RwLock<Arc<Fleet>>> {
+    static ROUGH: OnceCell<RwLock<Arc<Fleet>>> = OnceCell::const_new();
+    let start = || async { anyhow::Ok(RwLock::new(own("rough", 1).await?)) };
+    ROUGH.get_or_try_init(start).await
+}
+
+/// Ends the promoter that sees every namespace, and brings back what a test before has left broken.
+async fn mend(fleet: &Fleet) -> Result<()> {
+    for process in fleet.processes() {
+        if process.name == PROMOTER {
+            fleet.kill(PROMOTER).await?;
         } else if process.running {
             // One that was paused is running, too.
             fleet.resume(&process.name)?;
-        } else {
+        } else if !process.name.starts_with(PROMOTER) {
             fleet.restart(&process.name).await?;
         }
     }
-    join(&fleet, "member1").await?;
+    join(fleet, "member1").await?;
     fleet.until_ready().await?;
-    Ok(fleet)
+    Ok(())
 }
 
 /// Joins a member that was unjoined; one that has joined is left as it is.
@@ -120,7 +143,7 @@ pub(crate) async fn start_promoter(fleet: &Fleet, flags: &[&str]) -> Result<Proc
     start_hub(fleet, PROMOTER, fleet.kubeconfig(), &all).await
 }
 
-/// Starts a hub as a process of the fleet, under a name.
+/// Starts a hub as a process of the fleet, under a name that begins with [`PROMOTER`].
 pub(crate) async fn start_hub(
     fleet: &Fleet,
     process: &str,
