@@ -1,28 +1,29 @@
-//! A Promotion in so far as it must be known whom to wake.
+//! A Promotion in so far as others must know it: whom to wake, and who needs what.
 //!
 //! It is read field by field: one that another version of this program has written may say things
-//! that this one does not know, and must not keep the watch from telling of the others.
+//! that this one does not know. It must not keep the watch from telling of the others, and what it
+//! needs must not be taken away.
 
 use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, api::DynamicObject, core::NamespaceResourceScope};
 use promoter_api::{
-    promotion::{Phase, Promotion},
+    promotion::{DependencyAction, Phase, Promotion},
     reason::Reason,
 };
 use promoter_domain::object::ObjectKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What the watch keeps of a Promotion.
+/// What is known of a Promotion.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "DynamicObject")]
 pub(crate) struct Known {
     /// The clusters that the workload is to be promoted from.
     clusters: Vec<String>,
-    /// The recorded dependencies.
-    dependencies: Vec<ObjectKey>,
+    /// The recorded dependencies, and whether each goes along with the workload.
+    dependencies: Vec<(ObjectKey, bool)>,
     metadata: ObjectMeta,
     /// The recorded phase; nothing where this version does not know it.
     phase: Option<Phase>,
@@ -38,7 +39,33 @@ impl Known {
             return true;
         }
         self.phase.is_some_and(|phase| !phase.is_at_rest())
-            && self.dependencies.iter().any(is_meant)
+            && self.dependencies.iter().any(|(key, _)| is_meant(key))
+    }
+
+    /// The recorded dependencies that go along with the workload.
+    pub(crate) fn dependencies(&self) -> impl Iterator<Item = &ObjectKey> {
+        let along = self.dependencies.iter().filter(|(_, along)| *along);
+        along.map(|(key, _)| key)
+    }
+
+    /// Whether it relies on its dependencies' staying federated. One in a phase that this version
+    /// does not know may.
+    pub(crate) fn relies_on_them(&self) -> bool {
+        self.phase.is_none_or(|phase| {
+            matches!(
+                phase,
+                Phase::Staging
+                    | Phase::Committing
+                    | Phase::Verifying
+                    | Phase::Settling
+                    | Phase::Promoted
+            )
+        })
+    }
+
+    /// The workload, where it names one.
+    pub(crate) const fn workload(&self) -> Option<&ObjectKey> {
+        self.workload.as_ref()
     }
 
     /// Whether it waits for nothing but that this cluster can be used.
@@ -67,7 +94,12 @@ impl From<DynamicObject> for Known {
                 .iter()
                 .filter_map(|dependency| {
                     let kind = Deserialize::deserialize(&dependency["kind"]).ok()?;
-                    Some(ObjectKey::dependency(kind, dependency["name"].as_str()?))
+                    let key = ObjectKey::dependency(kind, dependency["name"].as_str()?);
+                    let stays = matches!(
+                        DependencyAction::deserialize(&dependency["action"]),
+                        Ok(DependencyAction::Conflict | DependencyAction::Skipped)
+                    );
+                    Some((key, !stays))
                 })
                 .collect(),
             metadata,
@@ -143,6 +175,25 @@ mod tests {
         assert!(promotion.is_concerned(is_meant("web")));
         assert!(!promotion.is_concerned(is_meant("settings")));
         assert!(!promotion.waits_for_cluster("member1"));
+    }
+
+    #[test]
+    fn what_it_may_need_is_told() {
+        let settings =
+            |action: &str| json!([{"kind": "ConfigMap", "name": "settings", "action": action}]);
+        for (phase, action, needs) in [
+            ("Promoted", "Created", true),
+            ("Staging", "Reused", true),
+            ("Promoted", "Skipped", false),
+            ("Promoted", "ThoughtOfLater", true),
+            ("ThoughtOfLater", "Created", true),
+            ("Releasing", "Created", false),
+            ("Refused", "Created", false),
+        ] {
+            let promotion = known(&json!({"phase": phase, "dependencies": settings(action)}));
+            let told = promotion.relies_on_them() && promotion.dependencies().count() == 1;
+            assert_eq!(told, needs, "{phase} {action}");
+        }
     }
 
     #[test]
