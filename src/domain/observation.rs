@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use promoter_api::{karmada::ResourceBinding, marks};
-use serde::Deserialize as _;
+use promoter_api::marks;
 use serde_json::Value;
 
 use crate::object::{ObjectKey, ObjectKind};
@@ -313,32 +312,26 @@ pub fn manifest(work: &Value) -> &Value {
 }
 
 /// The clusters that a binding of ours places its object in, once the scheduler has seen it.
+///
+/// Read field by field, as Works are: one with something in it that this program does not know is
+/// still a binding.
 #[must_use]
 pub fn bound(binding: Option<&Value>, policy: Option<&Value>) -> Option<Vec<String>> {
-    let binding = ResourceBinding::deserialize(binding?).ok()?;
-    let label = |key: &str| {
-        binding
-            .metadata
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(key))
-    };
-    let claim = label(marks::POLICY_ID).map(String::as_str);
-    let policy_id = policy?["metadata"]["labels"][marks::POLICY_ID].as_str();
-    if claim.is_none() || claim != policy_id {
+    let (binding, policy) = (binding?, policy?);
+    let claim = binding["metadata"]["labels"][marks::POLICY_ID].as_str()?;
+    if policy["metadata"]["labels"][marks::POLICY_ID] != claim {
         return None;
     }
-    let status = binding.status?;
-    let scheduled = status
-        .conditions?
+    let status = &binding["status"];
+    let scheduled = status["conditions"]
+        .as_array()?
         .iter()
-        .any(|condition| condition.type_ == "Scheduled" && condition.status == "True");
-    let seen = status.scheduler_observed_generation == binding.metadata.generation;
-    let mut clusters: Vec<_> = binding
-        .spec
-        .clusters?
-        .into_iter()
-        .map(|cluster| cluster.name)
+        .any(|condition| condition["type"] == "Scheduled" && condition["status"] == "True");
+    let seen = status["schedulerObservedGeneration"] == binding["metadata"]["generation"];
+    let mut clusters: Vec<_> = binding["spec"]["clusters"]
+        .as_array()?
+        .iter()
+        .filter_map(|cluster| cluster["name"].as_str().map(str::to_owned))
         .collect();
     clusters.sort();
     (scheduled && seen).then_some(clusters)

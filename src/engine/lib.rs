@@ -1,6 +1,7 @@
 //! Carries a Promotion out: observes, asks the domain for the next action, does it, again.
 //!
 //! - [`controller`]: wakes up for Promotions and for what Karmada makes of them;
+//! - `known`: what a watch keeps of each Promotion;
 //! - `reconcile`: the loop from observation to action;
 //! - `observe`: reads the control plane and the members into the domain's small values, and
 //!   `traces` what Karmada has left in the members;
@@ -14,6 +15,7 @@ mod act;
 mod conditions;
 pub mod controller;
 mod flow;
+mod known;
 mod observe;
 mod read;
 mod reconcile;

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::{
     Context, Error, conditions,
+    known::Known,
     read::{self, others, reach},
     record::Record,
     traces,
@@ -329,26 +330,9 @@ async fn placement(context: &Context, record: &Record) -> Result<ObjectState, Er
 /// Read from the API server, not from a cache: a Promotion writes down what it relies on before
 /// it looks whether that is about to go, and this one marks what is to go before it looks here.
 async fn users(context: &Context, record: &Record) -> Result<BTreeSet<ObjectKey>, Error> {
-    Ok(others(context, record)
-        .await?
-        .iter()
-        .filter(|other| {
-            matches!(
-                other.phase(),
-                Phase::Staging
-                    | Phase::Committing
-                    | Phase::Verifying
-                    | Phase::Settling
-                    | Phase::Promoted
-            )
-        })
-        .flat_map(|other| {
-            other
-                .dependencies()
-                .map(|dependency| ObjectKey::dependency(dependency.kind, &dependency.name))
-                .collect::<Vec<_>>()
-        })
-        .collect())
+    let others = others(context, record).await?;
+    let relying = others.iter().filter(|other| other.relies_on_them());
+    Ok(relying.flat_map(Known::dependencies).cloned().collect())
 }
 
 fn is_overdue(context: &Context, record: &Record, now: Timestamp) -> bool {

@@ -15,6 +15,8 @@ impl Resource {
     /// Autoscalers.
     pub const HORIZONTAL_POD_AUTOSCALER: Self =
         Self::new("autoscaling/v2", "horizontalpodautoscalers");
+    /// Leases.
+    pub const LEASE: Self = Self::new("coordination.k8s.io/v1", "leases");
     /// Namespaces.
     pub const NAMESPACE: Self = Self::new("v1", "namespaces");
     /// Pods.

@@ -524,8 +524,16 @@ fn a_manifest_is_current_when_it_is_that_of_the_template() {
 fn a_binding_binds_once_the_scheduler_has_seen_it() {
     type Change = fn(&mut Value);
     let bound_to = |clusters: &[&str]| Some(clusters.iter().copied().map(str::to_owned).collect());
-    let changes: [(&str, Change, Option<Vec<String>>); 9] = [
+    let changes: [(&str, Change, Option<Vec<String>>); 10] = [
         ("seen", |_| {}, bound_to(&["member1", "member2"])),
+        (
+            "with something unknown in it",
+            |binding| {
+                binding["spec"]["clusters"][0]["replicas"] = json!("several");
+                binding["status"]["conditions"][0] = json!("thought of later");
+            },
+            bound_to(&["member1", "member2"]),
+        ),
         (
             "nothing fits",
             |binding| binding["spec"]["clusters"] = json!([]),
