@@ -17,6 +17,7 @@
 //! - [`strip`]: a member's object without the marks that Karmada left.
 
 pub mod closure;
+pub mod manager;
 pub mod object;
 pub mod observation;
 pub mod plan;

@@ -40,24 +40,78 @@ pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now:
             }
             continue;
         };
-        let before = status
-            .conditions
-            .iter()
-            .position(|condition| condition.type_ == kind);
-        let before = before.map(|index| status.conditions.remove(index));
-        let since = before
-            .filter(|condition| condition.status == value)
-            .map_or(Time(now), |condition| condition.last_transition_time);
-        status.conditions.push(Condition {
-            last_transition_time: since,
+        let said = Said {
             message,
-            observed_generation: generation,
             reason,
-            status: value.to_owned(),
-            type_: kind.to_owned(),
-        });
+            status: value,
+        };
+        set(status, kind, said, generation, now);
     }
     status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+}
+
+/// Says whether dependencies stay behind because something in the member keeps writing them.
+pub(crate) fn update_dependencies(
+    status: &mut PromotionStatus,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    const KIND: &str = "DependenciesFederated";
+
+    let left: Vec<_> = status
+        .dependencies
+        .iter()
+        .filter_map(|dependency| {
+            let manager = dependency.managed_by.as_ref()?;
+            let (kind, name) = (dependency.kind.as_str(), &dependency.name);
+            Some(format!("{kind}/{name} by {manager}"))
+        })
+        .collect();
+    if left.is_empty() {
+        // There is something to say only where there was.
+        let stale = |condition: &Condition| condition.type_ == KIND;
+        status.conditions.retain(|condition| !stale(condition));
+        return;
+    }
+    let message = format!(
+        "what is kept up to date in the member is not federated, and must be made in other \
+         clusters, too, before the workload is placed there: {}; or set \
+         spec.managedDependencies to Copy",
+        left.join(", ")
+    );
+    let said = Said::new("False", "ManagedInMember", &message);
+    set(status, KIND, said, generation, now);
+    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+}
+
+fn set(
+    status: &mut PromotionStatus,
+    kind: &str,
+    said: Said,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let Said {
+        message,
+        reason,
+        status: value,
+    } = said;
+    let before = status
+        .conditions
+        .iter()
+        .position(|condition| condition.type_ == kind);
+    let before = before.map(|index| status.conditions.remove(index));
+    let since = before
+        .filter(|condition| condition.status == value)
+        .map_or(Time(now), |condition| condition.last_transition_time);
+    status.conditions.push(Condition {
+        last_transition_time: since,
+        message,
+        observed_generation: generation,
+        reason,
+        status: value.to_owned(),
+        type_: kind.to_owned(),
+    });
 }
 
 /// Whether the member's API server itself keeps pods from being replaced during the take-over.

@@ -155,7 +155,7 @@ async fn object(
                     &record.workload(),
                 )),
         needed_in,
-        policy: PolicyState::of(policy.as_ref(), record.uid()),
+        policy: policy_state(context, record, policy.as_ref()).await?,
         policy_version: Version::of(policy.as_ref()),
         template: TemplateState::of(template.as_ref(), policy.as_ref()),
         template_version: Version::of(template.as_ref()),
@@ -165,6 +165,22 @@ async fn object(
         live_replicas,
         state,
     })
+}
+
+/// A policy as this Promotion sees it. What marks it is looked for only where that matters.
+async fn policy_state(
+    context: &Context,
+    record: &Record,
+    policy: Option<&Value>,
+) -> Result<PolicyState, Error> {
+    let state = PolicyState::of(policy, record.uid(), |_| false);
+    if state != PolicyState::InHand {
+        return Ok(state);
+    }
+    // Read after the policy was: whoever had marked it by then and is not there is no more.
+    let others = others(context, record).await?;
+    let is_gone = |by: &str| others.iter().all(|other| other.uid() != by);
+    Ok(PolicyState::of(policy, record.uid(), is_gone))
 }
 
 struct FoundWork {
@@ -243,7 +259,7 @@ async fn placement(context: &Context, record: &Record) -> Result<ObjectState, Er
         bound: observation::bound(binding.as_ref(), policy.as_ref()),
         needed_elsewhere: false,
         needed_in: Vec::new(),
-        policy: PolicyState::of(policy.as_ref(), record.uid()),
+        policy: policy_state(context, record, policy.as_ref()).await?,
         policy_version: Version::of(policy.as_ref()),
         template: TemplateState::Absent,
         template_version: None,

@@ -141,6 +141,18 @@ impl Objects {
         self.send("update", resource, name, request).await
     }
 
+    /// What the API server would keep after a JSON merge patch; nothing happens.
+    pub async fn rehearse_merge(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value, Error> {
+        self.patch(resource, namespace, name, patch, Write::DryRun)
+            .await
+    }
+
     /// Changes an object by a JSON merge patch (RFC 7396).
     pub async fn merge(
         &self,
@@ -149,7 +161,20 @@ impl Objects {
         name: &str,
         patch: &Value,
     ) -> Result<Value, Error> {
+        self.patch(resource, namespace, name, patch, Write::ForGood)
+            .await
+    }
+
+    async fn patch(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+        write: Write,
+    ) -> Result<Value, Error> {
         let parameters = PatchParams {
+            dry_run: write == Write::DryRun,
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
@@ -256,6 +281,12 @@ impl Error {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(StatusCode::NOT_FOUND)
+    }
+
+    /// Whether whoever asks may not.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.status() == Some(StatusCode::FORBIDDEN)
     }
 
     /// Whether the API server does not know who asks.

@@ -6,6 +6,7 @@ mod let_go;
 mod plan;
 mod rehearse;
 mod stage;
+mod stale;
 mod strip;
 
 use std::time::Duration;
@@ -28,7 +29,7 @@ use promoter_kubernetes::{
 };
 use serde_json::{Value, json};
 
-use crate::{Context, Error, flow::Flow, record::Record};
+use crate::{Context, Error, conditions, flow::Flow, record::Record};
 
 /// How often it is looked whether Karmada has gone on, should the watch that tells so be silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -106,8 +107,10 @@ async fn enter_with(
     outcome: Option<Outcome>,
     more: impl FnOnce(&mut PromotionStatus),
 ) -> Result<Flow, Error> {
-    let mut status = record.entered(phase, outcome.as_ref(), Timestamp::now());
+    let now = Timestamp::now();
+    let mut status = record.entered(phase, outcome.as_ref(), now);
     more(&mut status);
+    conditions::update_dependencies(&mut status, record.promotion.metadata.generation, now);
     let changed = record.phase() != phase || record.status().reason != status.reason;
     write(context, record, &status).await?;
     if changed {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use promoter_api::{
     marks,
-    promotion::{ClusterStatus, ClusterVerdict, DesiredState, Phase, WorkloadReference},
+    promotion::{ClusterVerdict, DesiredState, Phase, WorkloadReference},
     reason::Reason,
 };
 use promoter_domain::{
@@ -15,7 +15,7 @@ use promoter_domain::{
 use promoter_kubernetes::{existing, members, members::Member, resource::Resource, workload};
 use serde_json::json;
 
-use super::{enter, enter_with, rehearse, wait};
+use super::{enter, enter_with, rehearse, stale, wait};
 use crate::{Context, Error, flow::Flow, read::live, record, record::Record};
 
 /// How soon it is looked again whether another Promotion is done with a shared dependency.
@@ -66,7 +66,7 @@ pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Err
         cluster,
         namespace,
         promotion: record.uid(),
-        wanted: &spec.dependencies,
+        spec,
         workload: &key,
     };
     match plan::plan(&request, &live, &existing) {
@@ -119,6 +119,9 @@ async fn accept(
     if record.promotion.spec.desired_state == DesiredState::Observed {
         return observe(context, record, member, plan).await;
     }
+    if !plan.stale.is_empty() {
+        return stale::strip(context, record, member, &plan.stale).await;
+    }
     let metadata = &record.promotion.metadata;
     let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
     if !finalizers.iter().any(|name| name == marks::FINALIZER) {
@@ -141,7 +144,7 @@ async fn accept(
     } = plan;
     enter_with(context, record, Phase::Staging, None, |status| {
         status.before = Some(before);
-        status.clusters = record::cluster(&member.name, ClusterVerdict::Unknown);
+        status.clusters = record::cluster(&member.name, ClusterVerdict::Unknown, Vec::new());
         status.dependencies = dependencies;
         status.placed = Vec::new();
         status.rehearsed = None;
@@ -169,11 +172,7 @@ async fn observe(
         }
     };
     enter_with(context, record, Phase::Observed, None, |status| {
-        status.clusters = vec![ClusterStatus {
-            differences,
-            name: member.name.clone(),
-            verdict,
-        }];
+        status.clusters = record::cluster(&member.name, verdict, differences);
         status.dependencies = plan.dependencies;
         record.answer(status);
     })
@@ -214,11 +213,7 @@ pub(super) async fn refuse(
         Some(Outcome { message, reason }),
         |status| {
             let verdict = rehearse::verdict(&differences);
-            status.clusters = vec![ClusterStatus {
-                differences,
-                name,
-                verdict,
-            }];
+            status.clusters = record::cluster(&name, verdict, differences);
             status.dependencies = dependencies;
             record.answer(status);
         },
