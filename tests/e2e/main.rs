@@ -15,13 +15,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod autoscaled;
 mod capture;
 mod crash;
 mod dependencies;
 mod door;
 mod federated;
+mod managed;
 mod namespaces;
 mod ordinary;
+mod owners;
 mod partway;
 mod plugin;
 mod preconditions;

@@ -38,27 +38,27 @@ async fn a_workload_that_bears_another_tools_mark() -> Result<()> {
         (
             "helm",
             json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
-            ["managed by Helm", "take its mark off"],
+            ["managed by Helm", "spec.managedWorkload"],
         ),
         (
             "release",
             json!({"annotations": {"meta.helm.sh/release-name": "shop"}}),
-            ["managed by Helm", "take its mark off"],
+            ["managed by Helm", "spec.managedWorkload"],
         ),
         (
             "argo",
             json!({"annotations": {"argocd.argoproj.io/tracking-id": id}}),
-            ["managed by Argo CD", "take its mark off"],
+            ["managed by Argo CD", "spec.managedWorkload"],
         ),
         (
             "flux",
             json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}}),
-            ["managed by Flux", "take its mark off"],
+            ["managed by Flux", "spec.managedWorkload"],
         ),
         (
             "karmada",
             json!({"labels": {"karmada.io/managed": "true"}}),
-            ["marks of a Karmada", "release it"],
+            ["marks of a Karmada", "spec.staleMarks"],
         ),
     ];
     let mut befores = Vec::new();

@@ -14,6 +14,8 @@ use tokio::{
     sync::{Mutex, MutexGuard, OnceCell},
 };
 
+use super::marked;
+
 /// The promoter's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
 
@@ -67,6 +69,7 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     let fleet = Fleet::start(FleetOptions::named(name).members(members)).await?;
     apply_types(&fleet).await?;
     start_promoter(&fleet, flags).await?;
+    marked::keep_log(&fleet);
     Ok(fleet)
 }
 
