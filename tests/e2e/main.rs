@@ -17,11 +17,14 @@
 
 mod autoscaled;
 mod capture;
+mod control_plane;
 mod crash;
 mod dependencies;
 mod door;
 mod federated;
+mod large;
 mod managed;
+mod meanwhile;
 mod namespaces;
 mod ordinary;
 mod owners;

@@ -36,7 +36,7 @@ pub(crate) use kind::Kind;
 pub(crate) use marked::secret_value;
 pub(crate) use plugin::{Answer, kubectl_promote};
 pub(crate) use recording::Recording;
-pub(crate) use rules::Rules;
+pub(crate) use rules::{Rules, create_probe};
 pub(crate) use scene::{Scene, manifest};
 pub(crate) use wait::{LIMIT, eventually};
 pub(crate) use webhook::{INJECTED, Injects, Webhook};
