@@ -98,6 +98,7 @@ async fn a_different_namesake_of_a_dependency() -> Result<()> {
         scene.karmada.patch(&kind, name, &patch).await?;
     }
     scene.ask_again("web").await?;
+    scene.until_answered("web").await?;
     let words = [
         "ConfigMap/web-settings",
         "member1",

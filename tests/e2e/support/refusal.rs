@@ -113,6 +113,25 @@ impl Scene {
         Ok(())
     }
 
+    /// Waits until a Promotion's status is about what was asked for last.
+    pub(crate) async fn until_answered(&self, name: &str) -> Result<()> {
+        let what = format!("Promotion {name} answers the last request");
+        self.eventually(&what, async || {
+            let promotion = self.karmada.get(&Kind::promotion(), name).await?;
+            let asked = &promotion["metadata"]["annotations"]["promote.karmada.io/requested-at"];
+            let (answered, phase) = (
+                &promotion["status"]["requestedAt"],
+                &promotion["status"]["phase"],
+            );
+            ensure!(
+                answered == asked && phase != "Pending",
+                "{asked}, {answered}, {phase}"
+            );
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits for a Warning event about an object of the namespace, in these words.
     pub(crate) async fn until_warned(
         &self,
