@@ -187,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    fn names(metadata: Value) -> (Option<String>, Option<String>) {
+    fn names(metadata: &Value) -> (Option<String>, Option<String>) {
         let object = json!({ "metadata": metadata });
         (
             Manager::of_workload(&object).map(|manager| manager.name),
@@ -227,7 +227,7 @@ mod tests {
                 "Flux",
             ),
         ] {
-            assert_eq!(names(metadata.clone()), both(name), "{metadata}");
+            assert_eq!(names(&metadata), both(name), "{metadata}");
         }
     }
 
@@ -244,15 +244,15 @@ mod tests {
         };
         let label = "f:app.kubernetes.io/instance";
         for manager in ["argocd-controller", "argocd-application-controller"] {
-            assert_eq!(names(written_by(manager, label)), both("Argo CD"));
+            assert_eq!(names(&written_by(manager, label)), both("Argo CD"));
         }
-        assert_eq!(names(written_by("helm", label)), (None, None));
+        assert_eq!(names(&written_by("helm", label)), (None, None));
         assert_eq!(
-            names(written_by("argocd-controller", "f:team")),
+            names(&written_by("argocd-controller", "f:team")),
             (None, None)
         );
         assert_eq!(
-            names(json!({"labels": {"app.kubernetes.io/instance": "shop"}})),
+            names(&json!({"labels": {"app.kubernetes.io/instance": "shop"}})),
             (None, None)
         );
     }
@@ -286,7 +286,7 @@ mod tests {
             (owned("SealedSecret", true), "SealedSecret/db"),
         ] {
             let expected = (None, Some(name.to_owned()));
-            assert_eq!(names(metadata.clone()), expected, "{metadata}");
+            assert_eq!(names(&metadata), expected, "{metadata}");
         }
         for metadata in [
             owned("ExternalSecret", false),
@@ -295,7 +295,7 @@ mod tests {
             json!({"labels": {"app.kubernetes.io/managed-by": "kubectl"}}),
             json!({}),
         ] {
-            assert_eq!(names(metadata.clone()), (None, None), "{metadata}");
+            assert_eq!(names(&metadata), (None, None), "{metadata}");
         }
     }
 }

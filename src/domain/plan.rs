@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 
 use self::dependency::{Busy, Found};
 
-use crate::{closure::Reference, object::ObjectKey, policy, precondition, snapshot, template};
+use crate::{
+    closure::Reference, manager::Manager, object::ObjectKey, policy, precondition, snapshot,
+    template,
+};
 
 /// A workload of a member with everything around it, as it was read.
 #[derive(Clone, Debug)]
@@ -202,15 +205,7 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
                 )
             }
             Found::Managed(manager) => {
-                let Request {
-                    cluster, namespace, ..
-                } = request;
-                let message = format!(
-                    "{key} of namespace {namespace} in cluster {cluster} is kept up to date there \
-                     by {} ({}), and stays as it is; have that make it in other clusters too, or \
-                     set spec.managedDependencies to Copy",
-                    manager.name, manager.mark
-                );
+                let message = kept_up_to_date(request, key, &manager);
                 managed_by = Some(manager.name);
                 (DependencyAction::Skipped, Some(message))
             }
@@ -262,6 +257,19 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
         objects: created,
         stale,
     }))
+}
+
+/// What is said of a dependency that something in the member keeps writing.
+fn kept_up_to_date(request: &Request<'_>, key: &ObjectKey, manager: &Manager) -> String {
+    let Request {
+        cluster, namespace, ..
+    } = request;
+    format!(
+        "{key} of namespace {namespace} in cluster {cluster} is kept up to date there by {} ({}), \
+         and stays as it is; have that make it in other clusters too, or set \
+         spec.managedDependencies to Copy",
+        manager.name, manager.mark
+    )
 }
 
 /// Why a workload cannot be promoted with its dependencies as they are.

@@ -295,12 +295,17 @@ async fn users(context: &Context, record: &Record) -> Result<BTreeSet<ObjectKey>
         .collect())
 }
 
+/// How much longer staging and committing may take for each object.
+const EACH_OBJECT: Duration = Duration::from_millis(250);
+
 fn is_overdue(context: &Context, record: &Record, now: Timestamp) -> bool {
     let limit = match record.phase() {
         Phase::Staging => context.limits.staging,
         Phase::Committing => context.limits.commit,
         _ => return false,
     };
+    let objects = u32::try_from(record.objects().len()).unwrap_or(u32::MAX);
+    let limit = limit.saturating_add(EACH_OBJECT.saturating_mul(objects));
     // While no hub ran, nobody could go on.
     let running = context.started.elapsed();
     let age = u64::try_from(record.phase_age(now)).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! A workload with everything around it, read from a member.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::{
     api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
@@ -14,6 +15,9 @@ use crate::{
     objects::{self, Objects},
     resource::Resource,
 };
+
+/// How many dependencies are read at the same time.
+const AT_A_TIME: usize = 8;
 
 /// A workload could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -117,9 +121,16 @@ async fn dependencies(
 ) -> Result<Vec<LiveDependency>, Error> {
     let template: PodTemplateSpec = parsed(deployment, &deployment["spec"]["template"])?;
     let mut found = Vec::new();
-    for reference in closure::references(&template) {
+    let fetched: Vec<_> = stream::iter(closure::references(&template))
+        .map(async |reference| {
+            let object = fetch(objects, namespace, &reference, &wanted).await?;
+            Ok::<_, objects::Error>((reference, object))
+        })
+        .buffered(AT_A_TIME)
+        .try_collect()
+        .await?;
+    for (reference, object) in fetched {
         let account = reference.key.kind == ObjectKind::ServiceAccount;
-        let object = fetch(objects, namespace, &reference, &wanted).await?;
         let through = match (&object, account) {
             (Some(object), true) => closure::service_account_references(object),
             _ => Vec::new(),

@@ -80,8 +80,8 @@ async fn assert_the_member_decides(scene: &Scene, autoscaler: &Value) -> Result<
     let promotion = scene.promoted("web", "member1").await?;
 
     before.assert_untouched().await?;
-    let autoscaled = &promotion["status"]["before"]["autoscaled"];
-    ensure!(*autoscaled == true, "{}", promotion["status"]);
+    let told = &promotion["status"]["before"]["autoscaled"];
+    ensure!(*told == true, "{}", promotion["status"]);
     let template = scene.karmada.get(&Kind::deployment(), "web").await?;
     let labels = &template["metadata"]["labels"];
     ensure!(

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::support::{Before, Kind, Scene, Workload, marks};
+use crate::support::{Before, Kind, LIMIT, Scene, Workload, eventually, marks};
 
 #[tokio::test]
 async fn three_hundred_dependencies_go_along() -> Result<()> {
@@ -22,7 +22,17 @@ async fn three_hundred_dependencies_go_along() -> Result<()> {
     let before = Before::take(&scene, "member1", "web").await?;
 
     let started = Instant::now();
-    let promotion = scene.promoted("web", "member1").await?;
+    scene.promote("web", "member1").await?;
+    let promotion = eventually("it is promoted", LIMIT * 3, async || {
+        let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
+        let (phase, message) = (
+            &promotion["status"]["phase"],
+            &promotion["status"]["message"],
+        );
+        ensure!(phase == "Promoted", "it is {phase}: {message}");
+        Ok(promotion)
+    })
+    .await?;
     println!("{} dependencies took {:?}", 2 * EACH, started.elapsed());
 
     before.assert_untouched().await?;

@@ -34,6 +34,14 @@ use crate::{Context, Error, conditions, flow::Flow, record::Record};
 /// How often it is looked whether Karmada has gone on, should the watch that tells so be silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// From how many objects on a promotion takes its time between looks, and how much for each, so
+/// that the API server has some left for Karmada.
+const MANY: u32 = 30;
+const LOOK_AT_EACH: Duration = Duration::from_millis(5);
+
+/// How many objects are read or written at the same time.
+const AT_A_TIME: usize = 8;
+
 /// Does one action.
 ///
 /// Writes name what was observed, as it was: what has changed since is looked at again first.
@@ -161,6 +169,11 @@ pub(crate) async fn wait(
         _ => status.message = Some(message),
     }
     write(context, record, &status).await?;
+    let objects = u32::try_from(record.objects().len()).unwrap_or(u32::MAX);
+    if objects > MANY {
+        // Each of them tells when Karmada goes on, and each look reads all of them.
+        tokio::time::sleep(LOOK_AT_EACH.saturating_mul(objects)).await;
+    }
     Ok(Flow::After(LOOK_AGAIN))
 }
 

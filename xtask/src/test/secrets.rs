@@ -166,7 +166,7 @@ mod tests {
         let encoded = BASE64_STANDARD.encode(other.word());
         let places = [
             ("nothing".to_owned(), Vec::new()),
-            ("part".to_owned(), marker.word()[..20].as_bytes().to_vec()),
+            ("part".to_owned(), marker.word().as_bytes()[..20].to_vec()),
             (
                 "other".to_owned(),
                 format!("{} {encoded}", other.word()).into_bytes(),
