@@ -2,8 +2,8 @@
 
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use promoter_api::promotion::{
-    DependencyKind, DesiredState, OnClusterRemoval, Promotion, PromotionSpec, Requester,
-    WorkloadReference,
+    DependencyKind, DesiredState, ManagedDependencies, ManagedWorkload, OnClusterRemoval,
+    Promotion, PromotionSpec, Requester, StaleMarks, WorkloadReference,
 };
 use promoter_domain::{authorization::requester_patch, object::ObjectKind, plan};
 use promoter_kubernetes::{
@@ -123,8 +123,11 @@ impl Door {
                 clusters: vec![member.name.clone()],
                 dependencies: DependencyKind::all(),
                 desired_state: DesiredState::default(),
+                managed_dependencies: ManagedDependencies::default(),
+                managed_workload: ManagedWorkload::default(),
                 on_cluster_removal: OnClusterRemoval::default(),
                 requester: Some(annotator(member)),
+                stale_marks: StaleMarks::default(),
                 suspend: false,
                 workload: WorkloadReference::deployment(name),
             },

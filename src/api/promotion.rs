@@ -72,6 +72,15 @@ pub struct PromotionSpec {
     #[serde(default)]
     pub desired_state: DesiredState,
 
+    /// What is done about dependencies that something in the member keeps writing: cert-manager,
+    /// External Secrets, Sealed Secrets, Helm, Argo CD, Flux or another controller.
+    #[serde(default)]
+    pub managed_dependencies: ManagedDependencies,
+
+    /// What is done about a workload that Helm, Argo CD or Flux manages in the member.
+    #[serde(default)]
+    pub managed_workload: ManagedWorkload,
+
     /// What happens in a cluster that leaves the placement later on.
     #[serde(default)]
     pub on_cluster_removal: OnClusterRemoval,
@@ -79,6 +88,10 @@ pub struct PromotionSpec {
     /// Who asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<Requester>,
+
+    /// What is done about objects that bear the marks of a Karmada which has no Work for them here.
+    #[serde(default)]
+    pub stale_marks: StaleMarks,
 
     /// Whether the engine begins nothing new for the time being. What is being committed, rolled
     /// back or released is finished all the same.
@@ -141,6 +154,38 @@ pub enum OnClusterRemoval {
     Delete,
     /// It goes on running there, unmanaged.
     Preserve,
+}
+
+/// What is done about dependencies that something in the member keeps writing.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+pub enum ManagedDependencies {
+    /// They stay as they are in the member and are not federated: Karmada would undo what is
+    /// written there next.
+    #[default]
+    Skip,
+    /// They are federated as they are now, and Karmada undoes what is written in the member.
+    Copy,
+}
+
+/// What is done about a workload that another tool manages in the member.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+pub enum ManagedWorkload {
+    /// It is not promoted: the tool would undo what Karmada writes, and Karmada what the tool does.
+    #[default]
+    Refuse,
+    /// It is promoted as it is, the tool's marks included. The tool must write it no more.
+    Allow,
+}
+
+/// What is done about objects that bear the marks of a Karmada which has no Work for them here.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+pub enum StaleMarks {
+    /// They are not promoted: another Karmada may still have them.
+    #[default]
+    Refuse,
+    /// The marks are taken off in the member before anything is staged. The Karmada that they are
+    /// of must have let go, or be no more.
+    Strip,
 }
 
 /// A user of the control plane or of a member, as an API server names users.
@@ -225,6 +270,9 @@ mod tests {
         assert_eq!(spec.desired_state, DesiredState::Promoted);
         assert_eq!(spec.on_cluster_removal, OnClusterRemoval::Delete);
         assert_eq!(spec.dependencies, DependencyKind::all());
+        assert_eq!(spec.managed_dependencies, ManagedDependencies::Skip);
+        assert_eq!(spec.managed_workload, ManagedWorkload::Refuse);
+        assert_eq!(spec.stale_marks, StaleMarks::Refuse);
     }
 
     #[test]

@@ -126,10 +126,10 @@ impl Reason {
                 "Rename one, or delete the other; see the template's labels for who has it.",
             ),
             Self::DependencyConflict => (
-                "A ConfigMap, Secret or ServiceAccount of that name is in the control plane \
-                 and different, or is federated from another cluster.",
-                "`status.clusters` has the paths. Make them equal, or leave its kind out of \
-                 `spec.dependencies`.",
+                "A ConfigMap, Secret or ServiceAccount of that name is in the control plane and \
+                 different, is federated from another cluster, or does not keep the member's.",
+                "`status.clusters` has the paths. Make them equal, have a policy place it there, or \
+                 leave its kind out of `spec.dependencies`.",
             ),
             Self::DependencyMissing => (
                 "A required reference leads nowhere in the member.",
@@ -143,8 +143,9 @@ impl Reason {
             Self::ManagedByOther => (
                 "Helm, Argo CD or Flux manages it, or it bears the marks of a Karmada that has \
                  no Work for it.",
-                "Promote what they deploy at its source; or take stale `karmada.io` labels and \
-                 annotations off.",
+                "Promote what they deploy at its source, or set `spec.managedWorkload` to `Allow` \
+                 once they write it no more; set `spec.staleMarks` to `Strip` where that Karmada \
+                 has let go.",
             ),
             Self::NameTooLong => (
                 "A name that Karmada makes of it would be too long.",

@@ -21,6 +21,7 @@
 pub mod authorization;
 pub mod closure;
 pub mod late_edit;
+pub mod manager;
 pub mod object;
 pub mod observation;
 pub mod opt_in;

@@ -87,6 +87,8 @@ pub enum PolicyState {
     reason = "they are independent fields of a policy"
 )]
 pub struct PolicySettings {
+    /// A Promotion that is no more has marked it as being staged or as about to go.
+    pub orphaned: bool,
     /// Karmada may take over what it finds in a member.
     pub overwrite: bool,
     /// Objects stay in the member when their Work is deleted.
@@ -178,8 +180,11 @@ impl Version {
 
 impl PolicyState {
     /// Reads it off a policy, from the point of view of one Promotion.
+    ///
+    /// `is_gone` tells of the UID of another Promotion whether that is no more: its marks hold
+    /// nobody up.
     #[must_use]
-    pub fn of(policy: Option<&Value>, promotion: &str) -> Self {
+    pub fn of(policy: Option<&Value>, promotion: &str, is_gone: impl Fn(&str) -> bool) -> Self {
         let Some(policy) = policy else {
             return Self::Absent;
         };
@@ -191,11 +196,14 @@ impl PolicyState {
         let marked = [mark(marks::STAGED_BY), mark(marks::RELEASED_BY)];
         // One on its way out is nobody's any more; whoever needs one waits until it has gone.
         let going = metadata["deletionTimestamp"].is_string();
-        if going || marked.into_iter().flatten().any(|by| by != promotion) {
+        let others = marked.into_iter().flatten().filter(|by| *by != promotion);
+        let (gone, there): (Vec<_>, Vec<_>) = others.partition(|by| is_gone(by));
+        if going || !there.is_empty() {
             return Self::InHand;
         }
         let spec = &policy["spec"];
         Self::Ours(PolicySettings {
+            orphaned: !gone.is_empty(),
             overwrite: spec["conflictResolution"] == "Overwrite",
             preserve: spec["preserveResourcesOnDeletion"] == true,
             propagate_dependencies: spec["propagateDeps"] == true,
@@ -203,6 +211,14 @@ impl PolicyState {
             suspended: spec["suspension"]["dispatching"] == true,
             staged_by_us: mark(marks::STAGED_BY) == Some(promotion),
         })
+    }
+}
+
+impl PolicySettings {
+    /// Whether a Promotion that is no more has left it before anything of it was dispatched.
+    #[must_use]
+    pub const fn is_left_over(&self) -> bool {
+        self.orphaned && self.suspended && !self.preserve
     }
 }
 

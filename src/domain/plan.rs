@@ -2,16 +2,23 @@
 
 mod dependency;
 
+use std::collections::BTreeSet;
+
 use promoter_api::{
     marks,
-    promotion::{DependencyAction, DependencyStatus, Difference, Snapshot},
+    promotion::{
+        DependencyAction, DependencyStatus, Difference, PromotionSpec, Snapshot, StaleMarks,
+    },
     reason::Reason,
 };
 use serde_json::{Value, json};
 
 use self::dependency::{Busy, Found};
 
-use crate::{closure::Reference, object::ObjectKey, policy, precondition, snapshot, template};
+use crate::{
+    closure::Reference, manager::Manager, object::ObjectKey, policy, precondition, snapshot,
+    template,
+};
 
 /// A workload of a member with everything around it, as it was read.
 #[derive(Clone, Debug)]
@@ -46,6 +53,8 @@ pub struct Existing {
     pub namespace: bool,
     /// Policies and templates of those names.
     pub objects: Vec<ExistingObject>,
+    /// The UIDs of the namespace's Promotions, where a policy is marked by one.
+    pub promotions: BTreeSet<String>,
     /// The workload's binding.
     pub binding: Option<Value>,
     /// The Work of this control plane that the live workload's marks name.
@@ -61,6 +70,8 @@ pub struct ExistingObject {
     pub policy: Option<Value>,
     /// A resource template of that name.
     pub template: Option<Value>,
+    /// The Work by which Karmada keeps a dependency in the cluster.
+    pub work: Option<Value>,
 }
 
 /// For what a plan is made.
@@ -72,8 +83,8 @@ pub struct Request<'a> {
     pub namespace: &'a str,
     /// The UID of the Promotion; a preview without one gives any word.
     pub promotion: &'a str,
-    /// Which kinds of dependencies go along.
-    pub wanted: &'a [promoter_api::promotion::DependencyKind],
+    /// What is asked for.
+    pub spec: &'a PromotionSpec,
     /// The workload.
     pub workload: &'a ObjectKey,
 }
@@ -89,6 +100,9 @@ pub struct Plan {
     pub namespace: Option<Value>,
     /// The objects to be federated, dependencies first and the workload last.
     pub objects: Vec<PlannedObject>,
+    /// Those of them that bear marks of another Karmada, which must be taken off before anything
+    /// is staged: Karmada would delete a marked object if the promotion were given up.
+    pub stale: Vec<ObjectKey>,
 }
 
 /// An object to be federated.
@@ -136,12 +150,14 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
     let mut differences = Vec::new();
     let mut created = Vec::new();
     let mut missing = Vec::new();
+    let mut stale = Vec::new();
     for dependency in &live.dependencies {
         let key = &dependency.reference.key;
         let found = match Found::new(request, dependency, existing) {
             Ok(found) => found,
             Err(Busy) => return Outcome::Busy(key.clone()),
         };
+        let mut managed_by = None;
         let (action, message) = match found {
             Found::Conflict(found) => {
                 let message = format!("{key} of the control plane differs at {}", paths(&found));
@@ -171,6 +187,12 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
                 ));
             }
             Found::Create(object) => {
+                if precondition::is_marked(object) {
+                    if request.spec.stale_marks == StaleMarks::Refuse {
+                        return Outcome::Refused(precondition::stale(request, key));
+                    }
+                    stale.push(key.clone());
+                }
                 let follows = !dependency.reference.followed_by_karmada();
                 created.push(planned(request, key, object, follows));
                 (DependencyAction::Created, None)
@@ -181,6 +203,14 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
                     DependencyAction::Skipped,
                     Some("it does not exist in the member".to_owned()),
                 )
+            }
+            Found::Managed(manager) => {
+                let message = kept_up_to_date(request, key, &manager);
+                managed_by = Some(manager.name);
+                (DependencyAction::Skipped, Some(message))
+            }
+            Found::NotKept(why) => {
+                return Outcome::Refused(Refusal::new(Reason::DependencyConflict, why));
             }
             Found::Reuse => (DependencyAction::Reused, None),
             Found::Skip(why) => (DependencyAction::Skipped, Some(why.to_owned())),
@@ -195,6 +225,7 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
             dependencies.push(DependencyStatus {
                 action,
                 kind,
+                managed_by,
                 message,
                 name: key.name.clone(),
                 through_service_account: !dependency.reference.followed_by_karmada(),
@@ -210,6 +241,9 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
         });
     }
     created.push(planned(request, request.workload, &live.deployment, false));
+    if precondition::is_marked(&live.deployment) {
+        stale.push(request.workload.clone());
+    }
     Outcome::Plan(Box::new(Plan {
         before: snapshot::snapshot(
             &live.deployment,
@@ -221,7 +255,21 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
         namespace: (!existing.namespace)
             .then(|| namespace(request.namespace, live.namespace.as_ref())),
         objects: created,
+        stale,
     }))
+}
+
+/// What is said of a dependency that something in the member keeps writing.
+fn kept_up_to_date(request: &Request<'_>, key: &ObjectKey, manager: &Manager) -> String {
+    let Request {
+        cluster, namespace, ..
+    } = request;
+    format!(
+        "{key} of namespace {namespace} in cluster {cluster} is kept up to date there by {} ({}), \
+         and stays as it is; have that make it in other clusters too, or set \
+         spec.managedDependencies to Copy",
+        manager.name, manager.mark
+    )
 }
 
 /// Why a workload cannot be promoted with its dependencies as they are.

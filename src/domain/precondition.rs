@@ -1,64 +1,17 @@
 //! What must hold before a workload is promoted, found before anything is written.
 
-use promoter_api::{marks, reason::Reason};
+use promoter_api::{
+    marks,
+    promotion::{ManagedWorkload, StaleMarks},
+    reason::Reason,
+};
 use serde_json::Value;
 
 use crate::{
+    manager::Manager,
     object::ObjectKey,
     plan::{Existing, Live, Refusal, Request},
 };
-
-/// A mark by which another tool says that an object is its own.
-struct Mark {
-    kind: MarkKind,
-    key: &'static str,
-    tool: &'static str,
-}
-
-enum MarkKind {
-    Annotation,
-    Label(Option<&'static str>),
-}
-
-/// Sources: Helm's `pkg/action/validate.go`; Argo CD's "Resource Tracking"; Flux' `kustomize` and
-/// `helm` toolkit labels.
-const MARKS: [Mark; 7] = [
-    Mark {
-        kind: MarkKind::Label(Some("Helm")),
-        key: "app.kubernetes.io/managed-by",
-        tool: "Helm",
-    },
-    Mark {
-        kind: MarkKind::Annotation,
-        key: "meta.helm.sh/release-name",
-        tool: "Helm",
-    },
-    Mark {
-        kind: MarkKind::Annotation,
-        key: "argocd.argoproj.io/tracking-id",
-        tool: "Argo CD",
-    },
-    Mark {
-        kind: MarkKind::Label(None),
-        key: "argocd.argoproj.io/instance",
-        tool: "Argo CD",
-    },
-    Mark {
-        kind: MarkKind::Label(None),
-        key: "kustomize.toolkit.fluxcd.io/name",
-        tool: "Flux",
-    },
-    Mark {
-        kind: MarkKind::Label(None),
-        key: "helm.toolkit.fluxcd.io/name",
-        tool: "Flux",
-    },
-    Mark {
-        kind: MarkKind::Annotation,
-        key: "kustomize.toolkit.fluxcd.io/checksum",
-        tool: "Flux",
-    },
-];
 
 /// Checks everything that can be told without writing.
 pub fn check(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<(), Refusal> {
@@ -122,17 +75,7 @@ fn federated(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<
         .iter()
         .find(|object| object.key == **workload)
         .and_then(|object| object.template.as_ref());
-    let policy = template.map(|template| {
-        let annotations = &template["metadata"]["annotations"];
-        match (
-            annotations[marks::POLICY_NAME].as_str(),
-            &annotations["clusterpropagationpolicy.karmada.io/name"],
-        ) {
-            (Some(name), _) => format!("PropagationPolicy {namespace}/{name}"),
-            (None, Value::String(name)) => format!("ClusterPropagationPolicy {name}"),
-            _ => "no policy".to_owned(),
-        }
-    });
+    let policy = template.map(|template| claimed_by(template, namespace));
     if existing.work.is_some() {
         return Err(Refusal::new(
             Reason::AlreadyFederated,
@@ -171,18 +114,44 @@ fn federated(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<
             )
         });
     }
-    let labels = &live.deployment["metadata"]["labels"];
-    if labels[marks::MANAGED] == "true" {
-        return Err(Refusal::new(
-            Reason::ManagedByOther,
-            format!(
-                "{workload} in namespace {namespace} of cluster {cluster} bears the marks of a \
-                 Karmada, but no Work of this control plane is behind them; release it in the \
-                 Karmada that it belongs to, or take the karmada.io labels and annotations off it"
-            ),
-        ));
+    if is_marked(&live.deployment) && request.spec.stale_marks == StaleMarks::Refuse {
+        return Err(stale(request, workload));
     }
     Ok(())
+}
+
+/// What is said of an object that bears marks of which this control plane knows nothing.
+pub(crate) fn stale(request: &Request<'_>, key: &ObjectKey) -> Refusal {
+    let Request {
+        cluster, namespace, ..
+    } = request;
+    Refusal::new(
+        Reason::ManagedByOther,
+        format!(
+            "{key} in namespace {namespace} of cluster {cluster} bears the marks of a Karmada, \
+             but no Work of this control plane is behind them; release it in the Karmada that it \
+             belongs to, or, if that is no more, set spec.staleMarks to Strip"
+        ),
+    )
+}
+
+/// Whether an object bears the mark by which Karmada takes it for its own: it writes to such an
+/// object without being told to, and deletes it with the Work.
+pub(crate) fn is_marked(live: &Value) -> bool {
+    live["metadata"]["labels"][marks::MANAGED] == "true"
+}
+
+/// The policy that has claimed a template, in words.
+pub(crate) fn claimed_by(template: &Value, namespace: &str) -> String {
+    let annotations = &template["metadata"]["annotations"];
+    match (
+        annotations[marks::POLICY_NAME].as_str(),
+        &annotations["clusterpropagationpolicy.karmada.io/name"],
+    ) {
+        (Some(name), _) => format!("PropagationPolicy {namespace}/{name}"),
+        (None, Value::String(name)) => format!("ClusterPropagationPolicy {name}"),
+        _ => "no policy".to_owned(),
+    }
 }
 
 fn owner(request: &Request<'_>, live: &Live) -> Result<(), Refusal> {
@@ -215,13 +184,10 @@ fn owner(request: &Request<'_>, live: &Live) -> Result<(), Refusal> {
 }
 
 fn tool(request: &Request<'_>, live: &Live) -> Result<(), Refusal> {
-    let metadata = &live.deployment["metadata"];
-    let found = MARKS.iter().find(|mark| match mark.kind {
-        MarkKind::Annotation => metadata["annotations"][mark.key].is_string(),
-        MarkKind::Label(Some(value)) => metadata["labels"][mark.key] == value,
-        MarkKind::Label(None) => metadata["labels"][mark.key].is_string(),
-    });
-    let Some(mark) = found else {
+    if request.spec.managed_workload == ManagedWorkload::Allow {
+        return Ok(());
+    }
+    let Some(manager) = Manager::of_workload(&live.deployment) else {
         return Ok(());
     };
     let Request {
@@ -234,8 +200,9 @@ fn tool(request: &Request<'_>, live: &Live) -> Result<(), Refusal> {
         Reason::ManagedByOther,
         format!(
             "{workload} in namespace {namespace} of cluster {cluster} is managed by {} ({}), \
-             which would undo what Karmada writes; stop it there first and take its mark off",
-            mark.tool, mark.key
+             which would undo what Karmada writes; stop it there first and take its mark off, or \
+             set spec.managedWorkload to Allow",
+            manager.name, manager.mark
         ),
     ))
 }

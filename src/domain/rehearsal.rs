@@ -20,8 +20,8 @@ use serde_json::{Map, Value};
 
 use crate::object::{ObjectKey, ObjectKind};
 
-/// How many differences are told of one object.
-const MOST_DIFFERENCES: usize = 100;
+/// How many differences of a promotion are told.
+pub const MOST_DIFFERENCES: usize = 100;
 /// How many characters are told of one value.
 const LONGEST_VALUE: usize = 256;
 
@@ -70,8 +70,7 @@ pub fn body(manifest: &Value, live: &Value, kind: ObjectKind) -> Value {
 /// `status`, what the API server writes into `metadata` with every write, and Karmada's and our
 /// labels and annotations do not count. Paths are JSON pointers, in the order of the document,
 /// values compact JSON, cut after 256 characters. Of Secrets no value is told at all: the
-/// annotation of `kubectl apply` holds their data, too. At most 100 differences are told, among
-/// them those that [replace pods](restarts_pods).
+/// annotation of `kubectl apply` holds their data, too.
 #[must_use]
 pub fn differences(key: &ObjectKey, live: &Value, answer: &Value) -> Vec<Difference> {
     compare(key, &comparable(live), &comparable(answer))
@@ -81,6 +80,19 @@ pub fn differences(key: &ObjectKey, live: &Value, answer: &Value) -> Vec<Differe
 #[must_use]
 pub fn restarts_pods(differences: &[Difference]) -> bool {
     differences.iter().any(is_in_pod_template)
+}
+
+/// As many differences as a status may hold, among them those that [replace pods](restarts_pods),
+/// and how many there are besides.
+#[must_use]
+pub fn most_telling(mut differences: Vec<Difference>) -> (Vec<Difference>, usize) {
+    let remaining = differences.len().saturating_sub(MOST_DIFFERENCES);
+    if remaining > 0 {
+        // Which the verdict depends on must not be what is cut off.
+        differences.sort_by_key(|difference| !is_in_pod_template(difference));
+        differences.truncate(MOST_DIFFERENCES);
+    }
+    (differences, remaining)
 }
 
 /// The manifest that Karmada would render of a resource template that is not held, but for its
@@ -132,13 +144,7 @@ pub(crate) fn compare(key: &ObjectKey, live: &Value, rendered: &Value) -> Vec<Di
         tells_values: key.kind != ObjectKind::Secret,
     };
     comparison.compare(Some(live), Some(rendered));
-    let mut differences = comparison.differences;
-    if differences.len() > MOST_DIFFERENCES {
-        // Which the verdict depends on must not be what is cut off.
-        differences.sort_by_key(|difference| !is_in_pod_template(difference));
-        differences.truncate(MOST_DIFFERENCES);
-    }
-    differences
+    comparison.differences
 }
 
 /// `pkg/util/label.go`, `RetainLabels`, and `pkg/util/annotation.go`, `RetainAnnotations`: what

@@ -103,6 +103,39 @@ fn put(
     status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
 }
 
+/// Says whether dependencies stay behind because something in the member keeps writing them.
+pub(crate) fn update_dependencies(
+    status: &mut PromotionStatus,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    const KIND: &str = "DependenciesFederated";
+
+    let left: Vec<_> = status
+        .dependencies
+        .iter()
+        .filter_map(|dependency| {
+            let manager = dependency.managed_by.as_ref()?;
+            let (kind, name) = (dependency.kind.as_str(), &dependency.name);
+            Some(format!("{kind}/{name} by {manager}"))
+        })
+        .collect();
+    if left.is_empty() {
+        // There is something to say only where there was.
+        let stale = |condition: &Condition| condition.type_ == KIND;
+        status.conditions.retain(|condition| !stale(condition));
+        return;
+    }
+    let message = format!(
+        "what is kept up to date in the member is not federated, and must be made in other \
+         clusters, too, before the workload is placed there: {}; or set \
+         spec.managedDependencies to Copy",
+        left.join(", ")
+    );
+    let said = Said::new("False", "ManagedInMember", &message);
+    put(status, KIND, said, generation, now);
+}
+
 /// Whether the member's API server itself keeps Karmada from undoing an edit; nothing while that
 /// was not looked at.
 pub(crate) fn is_guarded(status: &PromotionStatus) -> Option<bool> {

@@ -48,6 +48,11 @@ impl Known {
         along.map(|(key, _)| key)
     }
 
+    /// Whether it is another one than that with this UID.
+    pub(crate) fn is_not(&self, uid: &str) -> bool {
+        self.metadata.uid.as_deref() != Some(uid)
+    }
+
     /// Whether it relies on its dependencies' staying federated. One in a phase that this version
     /// does not know may.
     pub(crate) fn relies_on_them(&self) -> bool {

@@ -231,7 +231,7 @@ async fn object(
                     &record.workload(),
                 )),
         needed_in,
-        policy: PolicyState::of(policy.as_ref(), record.uid()),
+        policy: policy_state(context, record, policy.as_ref()).await?,
         policy_version: Version::of(policy.as_ref()),
         template: TemplateState::of(template.as_ref(), policy.as_ref()),
         template_version: Version::of(template.as_ref()),
@@ -247,6 +247,22 @@ async fn object(
         state,
         template: template.filter(|_| is_workload),
     })
+}
+
+/// A policy as this Promotion sees it. What marks it is looked for only where that matters.
+async fn policy_state(
+    context: &Context,
+    record: &Record,
+    policy: Option<&Value>,
+) -> Result<PolicyState, Error> {
+    let state = PolicyState::of(policy, record.uid(), |_| false);
+    if state != PolicyState::InHand {
+        return Ok(state);
+    }
+    // Read after the policy was: whoever had marked it by then and is not there is no more.
+    let others = others(context, record).await?;
+    let is_gone = |by: &str| others.iter().all(|other| other.is_not(by));
+    Ok(PolicyState::of(policy, record.uid(), is_gone))
 }
 
 struct FoundWork {
@@ -316,7 +332,7 @@ async fn placement(context: &Context, record: &Record) -> Result<ObjectState, Er
         bound: observation::bound(binding.as_ref(), policy.as_ref()),
         needed_elsewhere: false,
         needed_in: Vec::new(),
-        policy: PolicyState::of(policy.as_ref(), record.uid()),
+        policy: policy_state(context, record, policy.as_ref()).await?,
         policy_version: Version::of(policy.as_ref()),
         template: TemplateState::Absent,
         template_version: None,
@@ -335,12 +351,17 @@ async fn users(context: &Context, record: &Record) -> Result<BTreeSet<ObjectKey>
     Ok(relying.flat_map(Known::dependencies).cloned().collect())
 }
 
+/// How much longer staging and committing may take for each object.
+const EACH_OBJECT: Duration = Duration::from_millis(250);
+
 fn is_overdue(context: &Context, record: &Record, now: Timestamp) -> bool {
     let limit = match record.phase() {
         Phase::Staging => context.limits.staging,
         Phase::Committing => context.limits.commit,
         _ => return false,
     };
+    let objects = u32::try_from(record.objects().len()).unwrap_or(u32::MAX);
+    let limit = limit.saturating_add(EACH_OBJECT.saturating_mul(objects));
     // While no hub ran, nobody could go on.
     let running = context.started.elapsed();
     let age = u64::try_from(record.phase_age(now)).unwrap_or_default();

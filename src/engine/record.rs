@@ -9,12 +9,13 @@ use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta:
 use promoter_api::{
     marks,
     promotion::{
-        ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus, Phase, PhaseTime,
-        Promotion, PromotionStatus,
+        ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus, Difference, Phase,
+        PhaseTime, Promotion, PromotionStatus,
     },
 };
 use promoter_domain::{
     object::ObjectKey,
+    rehearsal,
     step::{Intent, Outcome},
 };
 use serde_json::{Value, json};
@@ -282,10 +283,17 @@ fn forget_rehearsal(status: &mut PromotionStatus) {
 }
 
 /// The status of the one cluster that a workload is promoted from.
-pub(crate) fn cluster(name: &str, verdict: ClusterVerdict) -> Vec<ClusterStatus> {
+pub(crate) fn cluster(
+    name: &str,
+    verdict: ClusterVerdict,
+    differences: Vec<Difference>,
+) -> Vec<ClusterStatus> {
+    let (differences, remaining) = rehearsal::most_telling(differences);
+    let remaining = i64::try_from(remaining).unwrap_or(i64::MAX);
     vec![ClusterStatus {
-        differences: Vec::new(),
+        differences,
         name: name.to_owned(),
+        remaining_difference_count: (remaining > 0).then_some(remaining),
         verdict,
     }]
 }

@@ -1,6 +1,11 @@
 //! What the control plane holds under the names that a promotion needs.
 
-use promoter_api::{karmada::execution_namespace, marks};
+use std::collections::BTreeSet;
+
+use promoter_api::{
+    karmada::{execution_namespace, work_name},
+    marks,
+};
 use promoter_domain::{
     object::{ObjectKey, ObjectKind},
     plan::{Existing, ExistingObject, Live},
@@ -47,13 +52,30 @@ pub async fn read(
             control_plane.get(key.kind.into(), Some(namespace), &key.name),
         )
         .await?;
+        let is_dependency = key.kind.as_dependency().is_some();
+        let work = match (&template, is_dependency) {
+            (Some(_), true) => {
+                let name = work_name(key.kind.as_str(), &key.name, namespace);
+                let execution = execution_namespace(cluster);
+                control_plane
+                    .get(Resource::WORK, Some(&execution), &name)
+                    .await?
+            }
+            _ => None,
+        };
         Ok(ExistingObject {
             key: key.clone(),
             policy,
             template,
+            work,
         })
     }))
     .await?;
+    let promotions = if objects.iter().any(is_in_hand) {
+        promotions(control_plane, namespace).await?
+    } else {
+        BTreeSet::new()
+    };
     let binding = control_plane
         .get(
             Resource::RESOURCE_BINDING,
@@ -65,8 +87,29 @@ pub async fn read(
         binding,
         namespace: true,
         objects,
+        promotions,
         work,
     })
+}
+
+/// Whether some Promotion has marked the policy as being staged or as about to go.
+fn is_in_hand(object: &ExistingObject) -> bool {
+    object.policy.as_ref().is_some_and(|policy| {
+        [marks::STAGED_BY, marks::RELEASED_BY]
+            .iter()
+            .any(|mark| policy["metadata"]["annotations"][mark].is_string())
+    })
+}
+
+/// The UIDs of a namespace's Promotions.
+async fn promotions(control_plane: &Objects, namespace: &str) -> Result<BTreeSet<String>, Error> {
+    let all = control_plane
+        .list(Resource::PROMOTION, Some(namespace), None)
+        .await?;
+    let uids = all
+        .iter()
+        .filter_map(|promotion| promotion["metadata"]["uid"].as_str());
+    Ok(uids.map(str::to_owned).collect())
 }
 
 /// The Work of this control plane by which Karmada keeps an object of a cluster, if there is one.

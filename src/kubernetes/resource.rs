@@ -30,6 +30,8 @@ impl Resource {
     pub const REPLICA_SET: Self = Self::new("apps/v1", "replicasets");
     /// Karmada's bindings of resource templates to clusters.
     pub const RESOURCE_BINDING: Self = Self::new("work.karmada.io/v1alpha2", "resourcebindings");
+    /// KEDA's autoscalers.
+    pub const SCALED_OBJECT: Self = Self::new("keda.sh/v1alpha1", "scaledobjects");
     /// Secrets.
     pub const SECRET: Self = Self::new("v1", "secrets");
     /// Questions who asks.

@@ -183,21 +183,40 @@ pub async fn autoscalers(
     namespace: &str,
     name: &str,
 ) -> Result<Vec<String>, Error> {
-    let all = objects
-        .list(Resource::HORIZONTAL_POD_AUTOSCALER, Some(namespace), None)
-        .await?;
+    let resource = Resource::HORIZONTAL_POD_AUTOSCALER;
+    let mut all = objects.list(resource, Some(namespace), None).await?;
+    all.extend(scaled_objects(objects, namespace).await?);
     Ok(all
         .iter()
-        .filter(|autoscaler| {
-            let target = &autoscaler["spec"]["scaleTargetRef"];
-            target["kind"] == "Deployment"
-                && target["name"] == name
-                && target["apiVersion"]
-                    .as_str()
-                    .is_none_or(|version| version.starts_with("apps/"))
-        })
+        .filter(|autoscaler| is_scaled_by(autoscaler, name))
         .filter_map(|autoscaler| autoscaler["metadata"]["name"].as_str().map(str::to_owned))
         .collect())
+}
+
+/// KEDA's autoscalers: while one is paused or asleep, there may be no HorizontalPodAutoscaler.
+///
+/// None where KEDA is not installed, or may not be asked for: many a user may not, and of one
+/// that scales, its HorizontalPodAutoscaler is seen.
+async fn scaled_objects(objects: &Objects, namespace: &str) -> Result<Vec<Value>, objects::Error> {
+    let found = objects
+        .list(Resource::SCALED_OBJECT, Some(namespace), None)
+        .await;
+    match found {
+        Err(error) if error.is_not_found() || error.is_forbidden() => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+/// Whether an autoscaler scales a Deployment. A `ScaledObject` need not say the kind.
+fn is_scaled_by(autoscaler: &Value, name: &str) -> bool {
+    let target = &autoscaler["spec"]["scaleTargetRef"];
+    target["kind"]
+        .as_str()
+        .is_none_or(|kind| kind == "Deployment")
+        && target["name"] == name
+        && target["apiVersion"]
+            .as_str()
+            .is_none_or(|version| version.starts_with("apps/"))
 }
 
 async fn fetch(
@@ -249,6 +268,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_scales_a_deployment_is_known_by_its_target() {
+        for (target, scales) in [
+            (json!({"name": "web"}), true),
+            (
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}),
+                true,
+            ),
+            (
+                json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"}),
+                false,
+            ),
+            (
+                json!({"apiVersion": "shop.example/v1", "kind": "Deployment", "name": "web"}),
+                false,
+            ),
+            (json!({"name": "other"}), false),
+        ] {
+            let autoscaler = json!({"spec": {"scaleTargetRef": target}});
+            assert_eq!(is_scaled_by(&autoscaler, "web"), scales, "{autoscaler}");
+        }
+    }
 
     #[test]
     fn selectors_are_written_as_queries() {

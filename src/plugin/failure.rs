@@ -1,10 +1,12 @@
 //! What keeps a command from being done, as it is told and as it ends the process.
 
+use std::fmt::Write as _;
+
 use promoter_api::{
     promotion::{Difference, Promotion},
     reason::Reason,
 };
-use promoter_domain::plan::Refusal;
+use promoter_domain::{plan::Refusal, rehearsal};
 use promoter_kubernetes::{objects, workload};
 
 use crate::{exit::Exit, table};
@@ -31,6 +33,8 @@ pub(crate) struct Why {
     pub(crate) message: String,
     /// The stable word.
     pub(crate) reason: Option<Reason>,
+    /// How many differences there are besides.
+    pub(crate) remaining: usize,
 }
 
 impl Failure {
@@ -80,6 +84,11 @@ impl Why {
             differences: differences.collect(),
             message: status.message.clone().unwrap_or_default(),
             reason: status.reason,
+            remaining: status
+                .clusters
+                .iter()
+                .filter_map(|cluster| usize::try_from(cluster.remaining_difference_count?).ok())
+                .sum(),
         }
     }
 
@@ -90,6 +99,10 @@ impl Why {
             .unwrap_or_default();
         let mut text = format!("{what}: {workload}{reason}: {}\n", self.message);
         text.push_str(&differences(&self.differences, 2));
+        if self.remaining > 0 {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  … and {} more", self.remaining);
+        }
         text
     }
 }
@@ -164,11 +177,13 @@ impl From<workload::Error> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        let differences = refusal.differences.into_iter();
+        let (differences, remaining) = rehearsal::most_telling(refusal.differences);
+        let differences = differences.into_iter();
         Self::Refused(Box::new(Why {
             differences: differences.map(|difference| (None, difference)).collect(),
             message: refusal.message,
             reason: Some(refusal.reason),
+            remaining,
         }))
     }
 }
@@ -197,13 +212,15 @@ mod tests {
             ],
             message: "pods would be replaced".into(),
             reason: Some(Reason::WouldRestartPods),
+            remaining: 7,
         }));
         assert_eq!(failure.exit(), Exit::Refused);
         assert_eq!(
             failure.text("shop/web"),
             "refused: shop/web (WouldRestartPods): pods would be replaced\n\
             \x20 member1: Deployment/web   /spec/paused   (none) → true\n\
-            \x20 member1: Secret/key       /data/a        differs\n"
+            \x20 member1: Secret/key       /data/a        differs\n\
+            \x20 … and 7 more\n"
         );
     }
 

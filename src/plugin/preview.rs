@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use futures::future::join_all;
 use jiff::Timestamp;
 use promoter_api::{
-    promotion::{DependencyKind, Phase, Promotion},
+    promotion::{Phase, Promotion, PromotionSpec},
     reason::Reason,
 };
 use promoter_domain::{
@@ -181,8 +181,10 @@ async fn one(
             return Ok(Shown::UnderWay(phase.to_string()));
         }
     };
-    let wanted = wanted(&promotion);
-    let live = workload::read(member, namespace, &target.name, existing::wanted(&wanted)).await?;
+    let spec: PromotionSpec =
+        serde_json::from_value(promotion["spec"].clone()).map_err(anyhow::Error::from)?;
+    let wanted = existing::wanted(&spec.dependencies);
+    let live = workload::read(member, namespace, &target.name, wanted).await?;
     let Some(live) = live else {
         return Err(Failure::refused(
             Reason::WorkloadMissing,
@@ -198,7 +200,7 @@ async fn one(
             .as_ref()
             .and_then(|found| found.metadata.uid.as_deref())
             .unwrap_or("dry-run"),
-        wanted: &wanted,
+        spec: &spec,
         workload: target,
     };
     let plan = match plan::plan(&request, &live, &existing) {
@@ -298,11 +300,6 @@ fn print_objects(objects: Vec<Planned>, format: Format) -> anyhow::Result<()> {
     }
     print(&manifest::documents(&manifest::unique(objects), format)?);
     Ok(())
-}
-
-fn wanted(promotion: &Value) -> Vec<DependencyKind> {
-    serde_json::from_value(promotion["spec"]["dependencies"].clone())
-        .unwrap_or_else(|_| DependencyKind::all())
 }
 
 /// A Promotion as it would be after the patch.

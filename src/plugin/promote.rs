@@ -13,8 +13,11 @@ pub(crate) async fn run(connection: &Connection, arguments: &Promote) -> anyhow:
         cluster: Some(cluster.to_owned()),
         dependencies: arguments.dependencies(),
         desired_state: arguments.desired_state(),
+        managed_dependencies: arguments.managed_dependencies.map(Into::into),
+        managed_workload: arguments.managed_workload.map(Into::into),
         on_cluster_removal: arguments.on_cluster_removal.map(Into::into),
         requester: connection.requester().await?,
+        stale_marks: arguments.stale_marks.map(Into::into),
     };
     if arguments.dry_run {
         return preview::run(connection, &targets, cluster, &wish, arguments.output).await;

@@ -16,8 +16,11 @@ pub(crate) async fn run(connection: &Connection, arguments: &Release) -> anyhow:
             cluster: None,
             dependencies: None,
             desired_state: DesiredState::Released,
+            managed_dependencies: None,
+            managed_workload: None,
             on_cluster_removal: None,
             requester: connection.requester().await?,
+            stale_marks: None,
         },
     };
     ask::all(connection, &request).await

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use promoter_api::{
     marks,
     promotion::{
-        DependencyKind, DesiredState, OnClusterRemoval, Phase, Promotion, PromotionSpec, Requester,
-        WorkloadReference,
+        DependencyKind, DesiredState, ManagedDependencies, ManagedWorkload, OnClusterRemoval,
+        Phase, Promotion, PromotionSpec, Requester, StaleMarks, WorkloadReference,
     },
     reason::Reason,
 };
@@ -25,10 +25,16 @@ pub(crate) struct Wish {
     pub(crate) dependencies: Option<Vec<DependencyKind>>,
     /// How far to go.
     pub(crate) desired_state: DesiredState,
+    /// What is done about dependencies that something in the member keeps writing.
+    pub(crate) managed_dependencies: Option<ManagedDependencies>,
+    /// What is done about a workload that another tool manages.
+    pub(crate) managed_workload: Option<ManagedWorkload>,
     /// What happens in a cluster that leaves the placement.
     pub(crate) on_cluster_removal: Option<OnClusterRemoval>,
     /// Who wishes it.
     pub(crate) requester: Requester,
+    /// What is done about marks of another Karmada.
+    pub(crate) stale_marks: Option<StaleMarks>,
 }
 
 /// What is to be done.
@@ -130,8 +136,11 @@ fn new(workload: &ObjectKey, namespace: &str, wish: &Wish) -> Promotion {
             .clone()
             .unwrap_or_else(DependencyKind::all),
         desired_state: wish.desired_state,
+        managed_dependencies: wish.managed_dependencies.unwrap_or_default(),
+        managed_workload: wish.managed_workload.unwrap_or_default(),
         on_cluster_removal: wish.on_cluster_removal.unwrap_or_default(),
         requester: Some(wish.requester.clone()),
+        stale_marks: wish.stale_marks.unwrap_or_default(),
         suspend: false,
         workload: WorkloadReference::deployment(&workload.name),
     };
@@ -155,6 +164,11 @@ fn changed(spec: &PromotionSpec, wish: &Wish) -> PromotionSpec {
     if let Some(on_cluster_removal) = wish.on_cluster_removal {
         spec.on_cluster_removal = on_cluster_removal;
     }
+    spec.managed_dependencies = wish
+        .managed_dependencies
+        .unwrap_or(spec.managed_dependencies);
+    spec.managed_workload = wish.managed_workload.unwrap_or(spec.managed_workload);
+    spec.stale_marks = wish.stale_marks.unwrap_or(spec.stale_marks);
     spec.desired_state = wish.desired_state;
     spec
 }
@@ -178,8 +192,9 @@ fn federated(
         ));
     }
     Ok(Step::Already(Some(
-        "--dependencies and --on-cluster-removal count while a workload is being promoted, and \
-         change nothing now; edit its PropagationPolicy"
+        "--dependencies, --managed-dependencies, --managed-workload, --on-cluster-removal and \
+         --stale-marks count while a workload is being promoted, and change nothing now; edit its \
+         PropagationPolicy"
             .to_owned(),
     )))
 }
@@ -203,7 +218,10 @@ fn patch(
             "clusters": spec.clusters,
             "dependencies": spec.dependencies,
             "desiredState": spec.desired_state,
+            "managedDependencies": spec.managed_dependencies,
+            "managedWorkload": spec.managed_workload,
             "onClusterRemoval": spec.on_cluster_removal,
+            "staleMarks": spec.stale_marks,
         });
     }
     let before = json!(found.spec.requester);
@@ -223,8 +241,11 @@ mod tests {
             cluster: Some("member1".into()),
             dependencies: None,
             desired_state,
+            managed_dependencies: None,
+            managed_workload: None,
             on_cluster_removal: None,
             requester: requester("alice"),
+            stale_marks: None,
         }
     }
 

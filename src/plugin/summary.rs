@@ -138,12 +138,14 @@ mod tests {
                 dependencies: vec![DependencyStatus {
                     action: DependencyAction::Skipped,
                     kind: DependencyKind::Secret,
+                    managed_by: None,
                     message: Some("it is optional".into()),
                     name: "key".into(),
                     through_service_account: false,
                 }],
                 namespace: None,
                 objects: Vec::new(),
+                stale: Vec::new(),
             }),
         }
     }

@@ -17,13 +17,19 @@ async fn a_workload_that_karmadactl_has_promoted() -> Result<()> {
     fleet::run(&scene.fleet, "karmada", "karmadactl", &words).await?;
     until_applied(&scene).await?;
     let made = federated(&scene).await?;
+    let template = scene.karmada.get(&Kind::deployment(), "web").await?;
+    let policy = &template["metadata"]["annotations"]["propagationpolicy.karmada.io/name"];
+    let policy = policy.as_str().unwrap_or_default();
+    let policy = format!("PropagationPolicy {}/{policy} ", scene.namespace);
+    let binding = format!("ResourceBinding {}/web-deployment;", scene.namespace);
 
     scene.promote("web", "member1").await?;
 
     let words = [
         "Deployment/web",
         "member1",
-        "ResourceBinding",
+        &policy,
+        &binding,
         "control plane",
     ];
     let refused = Phase::Refused;
@@ -44,7 +50,9 @@ async fn a_workload_that_is_propagated_by_hand() -> Result<()> {
 
     scene.promote("web", "member1").await?;
 
-    let words = ["Deployment/web", "member1", "PropagationPolicy", "by-hand"];
+    let policy = format!("PropagationPolicy {}/by-hand ", scene.namespace);
+    let binding = format!("ResourceBinding {}/web-deployment;", scene.namespace);
+    let words = ["Deployment/web", "member1", &policy, &binding];
     let refused = Phase::Refused;
     scene
         .told_why("web", refused, Reason::AlreadyFederated, &words)

@@ -16,7 +16,9 @@
 )]
 
 mod authorization;
+mod autoscaled;
 mod capture;
+mod control_plane;
 mod crash;
 mod dependencies;
 mod door;
@@ -24,9 +26,13 @@ mod faults;
 mod federated;
 mod guard;
 mod kill_points;
+mod large;
 mod leader;
+mod managed;
+mod meanwhile;
 mod namespaces;
 mod ordinary;
+mod owners;
 mod partway;
 mod plugin;
 mod preconditions;

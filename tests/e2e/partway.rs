@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use promoter_api::promotion::Phase;
 use serde_json::{Value, json};
 
-use crate::support::{Before, Kind, Scene, Workload, marks, sample};
+use crate::support::{Before, Kind, Rules, Scene, Workload, marks, sample};
 
 #[tokio::test]
 async fn an_observed_promotion_writes_nothing() -> Result<()> {
@@ -55,8 +55,7 @@ async fn a_rehearsed_promotion_leaves_nothing_behind() -> Result<()> {
 async fn a_promotion_that_is_deleted_while_it_is_staged_leaves_nothing_behind() -> Result<()> {
     let scene = Scene::new("deleted-staging").await?;
     let (before, resource_versions) = deployed(&scene).await?;
-    scene.namespace_in_karmada().await?;
-    forbid_bindings(&scene).await?;
+    let _held = Rules::forbid_bindings(&scene).await?;
     scene.promote("web", "member1").await?;
     scene
         .eventually("the workload is staged", async || {
@@ -185,56 +184,6 @@ async fn versions(scene: &Scene) -> Result<Vec<Value>> {
         versions.push(json!([name, object["metadata"]["resourceVersion"]]));
     }
     Ok(versions)
-}
-
-/// Keeps Karmada from binding anything of the namespace to a cluster, so that staging lasts.
-async fn forbid_bindings(scene: &Scene) -> Result<()> {
-    let name = &scene.namespace;
-    let policy = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "matchConstraints": {"resourceRules": [{
-                "apiGroups": ["work.karmada.io"],
-                "apiVersions": ["*"],
-                "operations": ["CREATE"],
-                "resources": ["resourcebindings"],
-            }]},
-            "validations": [{"expression": "false", "message": "not yet"}],
-        },
-    });
-    let binding = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name},
-        "spec": {
-            "policyName": name,
-            "validationActions": ["Deny"],
-            "matchResources": {"namespaceSelector": {
-                "matchLabels": {"kubernetes.io/metadata.name": name},
-            }},
-        },
-    });
-    scene.karmada.create(&policy).await?;
-    scene.karmada.create(&binding).await?;
-    let probe = json!({
-        "apiVersion": "work.karmada.io/v1alpha2",
-        "kind": "ResourceBinding",
-        "metadata": {"name": "probe"},
-        "spec": {"resource": {"apiVersion": "v1", "kind": "ConfigMap", "name": "probe"}},
-    });
-    scene
-        .eventually("no binding can be created", async || {
-            let bindings = Kind::resource_binding();
-            let Err(error) = scene.karmada.create(&probe).await else {
-                scene.karmada.delete(&bindings, "probe").await?;
-                anyhow::bail!("one was created");
-            };
-            ensure!(format!("{error:#}").contains("not yet"), "{error:#}");
-            scene.until_gone(&scene.karmada, &bindings, "probe").await
-        })
-        .await
 }
 
 /// Fails unless an edit in the control plane arrives in the member.

@@ -7,7 +7,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use promoter_api::promotion::Phase;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Before, Kind, Rules, Scene, Workload, kubectl_promote, plugin};
+use crate::support::{
+    Answer, Before, Kind, Rules, Scene, Workload, kubectl_promote, plugin, secret_value,
+};
 
 const PROMOTE: [&str; 3] = ["deployment/web", "-C", "member1"];
 
@@ -332,11 +334,11 @@ fn assert_same(before: &BTreeMap<String, String>, after: &BTreeMap<String, Strin
 
 /// Fails if the value of the workload's Secret was printed.
 fn assert_no_secret(answer: &Answer) -> Result<()> {
-    let secret = "secret of web-password";
-    let encoded = BASE64_STANDARD.encode(secret);
+    let secret = secret_value("web-password");
+    let encoded = BASE64_STANDARD.encode(&secret);
     for text in [&answer.output, &answer.error] {
         ensure!(
-            !text.contains(secret) && !text.contains(&encoded),
+            !text.contains(&secret) && !text.contains(&encoded),
             "the Secret's value was printed: {text}"
         );
     }

@@ -1,10 +1,12 @@
 //! What stands in the way of a promotion is found before anything is written.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, ensure};
 use promoter_api::{promotion::Phase, reason::Reason};
 use serde_json::{Value, json};
 
-use crate::support::{Before, Kind, Scene, Workload, until_running};
+use crate::support::{Before, Kind, Scene, Workload, manifest, until_running};
 
 #[tokio::test]
 async fn a_workload_that_another_object_owns() -> Result<()> {
@@ -38,27 +40,27 @@ async fn a_workload_that_bears_another_tools_mark() -> Result<()> {
         (
             "helm",
             json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
-            ["managed by Helm", "take its mark off"],
+            ["managed by Helm", "spec.managedWorkload"],
         ),
         (
             "release",
             json!({"annotations": {"meta.helm.sh/release-name": "shop"}}),
-            ["managed by Helm", "take its mark off"],
+            ["managed by Helm", "spec.managedWorkload"],
         ),
         (
             "argo",
             json!({"annotations": {"argocd.argoproj.io/tracking-id": id}}),
-            ["managed by Argo CD", "take its mark off"],
+            ["managed by Argo CD", "spec.managedWorkload"],
         ),
         (
             "flux",
             json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}}),
-            ["managed by Flux", "take its mark off"],
+            ["managed by Flux", "spec.managedWorkload"],
         ),
         (
             "karmada",
             json!({"labels": {"karmada.io/managed": "true"}}),
-            ["marks of a Karmada", "release it"],
+            ["marks of a Karmada", "spec.staleMarks"],
         ),
     ];
     let mut befores = Vec::new();
@@ -155,6 +157,14 @@ async fn a_namespace_of_the_system() -> Result<()> {
             let found = karmada.get(&Kind::promotion(), name).await?;
             let status = &found["status"];
             ensure!(status["reason"] == "NamespaceReserved", "{status}");
+            for (cluster, kind) in [(&karmada, "Promotion"), (&member, "Deployment")] {
+                let events = cluster.list(&Kind::event()).await?;
+                let mut reasons = events.iter().filter(|event| {
+                    event["regarding"]["kind"] == kind && event["regarding"]["name"] == name
+                });
+                let told = reasons.any(|event| event["reason"] == "NamespaceReserved");
+                ensure!(told, "{} has no event of {kind}/{name}", cluster.name());
+            }
             Ok(found["status"].clone())
         })
         .await;
@@ -208,9 +218,12 @@ async fn what_is_not_there_or_not_supported() -> Result<()> {
 #[tokio::test]
 async fn names_at_and_beyond_the_limit() -> Result<()> {
     let scene = Scene::new("names").await?;
-    let names = [63, 242, 243].map(|length| "w".repeat(length));
-    let [label, longest, too_long] = &names;
-    for name in &names {
+    let lengths = [63, 242, 243].map(|length| "w".repeat(length));
+    // Names that are the same to whoever makes hyphens of dots.
+    let alike = ["shop.web.v1", "shop-web-v1"].map(str::to_owned);
+    let [label, longest, too_long] = &lengths;
+    let [dots, hyphens] = &alike;
+    for name in lengths.iter().chain(&alike) {
         scene.namespace_in("member1").await?;
         scene
             .member("member1")
@@ -225,10 +238,25 @@ async fn names_at_and_beyond_the_limit() -> Result<()> {
         .await?;
     too_long_before.assert_untouched().await?;
 
-    for name in [label, longest] {
+    for name in [label, longest, dots, hyphens] {
         let before = Before::take(&scene, "member1", name).await?;
         scene.promoted(name, "member1").await?;
         before.assert_untouched().await?;
+    }
+    for (kind, within) in [
+        (Kind::propagation_policy(), scene.namespace.as_str()),
+        (Kind::resource_binding(), scene.namespace.as_str()),
+        (Kind::work(), "karmada-es-member1"),
+    ] {
+        let found = scene.karmada.within(within).list(&kind).await?;
+        let of_scene = found.iter().filter(|object| {
+            kind != Kind::work()
+                || manifest(object)["metadata"]["namespace"] == scene.namespace.as_str()
+        });
+        let names: BTreeSet<_> = of_scene
+            .map(|object| object["metadata"]["name"].to_string())
+            .collect();
+        ensure!(names.len() == 4, "{}: {names:?}", kind.name());
     }
     Ok(())
 }
@@ -277,7 +305,8 @@ async fn running(scene: &Scene) -> Result<Before> {
 
 /// A Deployment of one pod, of any name: a label's value is shorter than a name may be.
 fn small_deployment(name: &str) -> Value {
-    let labels = json!({"app": format!("of-{}", name.len())});
+    let dots = name.matches('.').count();
+    let labels = json!({"app": format!("of-{}-{dots}", name.len())});
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use promoter_api::promotion::Phase;
 use serde_json::{Value, json};
 
-use crate::support::{Before, Kind, Scene, Workload, marks, pull_secret};
+use crate::support::{Before, Kind, Scene, Workload, marks, pull_secret, secret_value};
 
 #[tokio::test]
 async fn an_annotated_deployment_is_promoted() -> Result<()> {
@@ -149,7 +149,7 @@ fn shop() -> Workload {
         ))
         .with(secret(
             "database",
-            json!({"stringData": {"DATABASE_URL": "db://shop"}}),
+            json!({"stringData": {"DATABASE_URL": secret_value("database")}}),
         ))
         .with(secret(
             "frozen-key",
@@ -157,13 +157,13 @@ fn shop() -> Workload {
         ))
         .with(secret(
             "migration",
-            json!({"stringData": {"password": "m"}}),
+            json!({"stringData": {"password": secret_value("migration")}}),
         ))
         .with(secret(
             "tls",
-            json!({"stringData": {"tls.crt": "c", "tls.key": "k"}, "type": "kubernetes.io/tls"}),
+            json!({"stringData": {"tls.crt": "c", "tls.key": secret_value("tls")}, "type": "kubernetes.io/tls"}),
         ))
-        .with(secret("tracing", json!({"stringData": {"token": "t"}})))
+        .with(secret("tracing", json!({"stringData": {"token": secret_value("tracing")}})))
         .pod(|pod| {
             pod["imagePullSecrets"] = json!([{"name": "registry"}]);
             pod["initContainers"] = json!([

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use promoter_api::promotion::Phase;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Before, Kind, Scene, Workload, marks};
 
@@ -91,6 +91,101 @@ async fn a_released_workload_keeps_what_it_shares_with_one_that_is_moved_away() 
     Ok(())
 }
 
+#[tokio::test]
+async fn what_was_staged_for_a_promotion_that_is_no_more_holds_nobody_up() -> Result<()> {
+    let scene = Scene::new("orphaned").await?;
+    let workload = Workload::new("web").config_map("settings");
+    workload.deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    scene.namespace_in_karmada().await?;
+    // As a promotion leaves it whose record somebody has removed by force.
+    let policy = json!({
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {
+            "name": "configmap.settings",
+            "labels": {"app.kubernetes.io/managed-by": "karmada-promoter"},
+            "annotations": {
+                "promote.karmada.io/origin": "member1",
+                "promote.karmada.io/staged-by": "00000000-0000-0000-0000-000000000000",
+            },
+        },
+        "spec": {
+            "conflictResolution": "Overwrite",
+            "placement": {"clusterAffinity": {"clusterNames": ["member1"]}},
+            "priority": 1000,
+            "resourceSelectors": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "settings"}],
+            "suspension": {"dispatching": true},
+        },
+    });
+    let policy = scene.karmada.create(&policy).await?;
+    let template = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings"},
+        "data": {"GREETING": "hello from long ago"},
+    });
+    scene.karmada.create(&template).await?;
+    scene
+        .eventually("Karmada has rendered it", async || {
+            ensure!(scene.works().await?.len() == 1, "there is no Work");
+            Ok(())
+        })
+        .await?;
+
+    // It is not equal, but nobody wants it any more.
+    scene.promote("web", "member1").await?;
+
+    let promotion = scene.until_phase("web", Phase::Promoted).await?;
+    let told = &promotion["status"]["dependencies"][0];
+    ensure!(told["action"] == "Created", "{told}");
+    before.assert_untouched().await?;
+    let policies = Kind::propagation_policy();
+    let now = scene.karmada.get(&policies, "configmap.settings").await?;
+    ensure!(
+        now["metadata"]["uid"] != policy["metadata"]["uid"],
+        "it is the old policy"
+    );
+    let settings = scene.karmada.get(&Kind::config_map(), "settings").await?;
+    ensure!(
+        settings["data"]["GREETING"] == "hello from settings",
+        "{settings}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_promotion_that_is_no_more_was_about_to_release_holds_nobody_up() -> Result<()> {
+    let scene = Scene::new("orphaned-release").await?;
+    let workload = |name: &str| Workload::new(name).config_map("settings");
+    workload("cart").deploy(&scene, "member1").await?;
+    scene.promoted("cart", "member1").await?;
+    let nobody = "00000000-0000-0000-0000-000000000000";
+    let mark =
+        |by: &str| json!({"metadata": {"annotations": {"promote.karmada.io/released-by": by}}});
+    let (policies, name) = (Kind::propagation_policy(), "configmap.settings");
+    let policy = scene.karmada.patch(&policies, name, &mark(nobody)).await?;
+    workload("pay").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "pay").await?;
+
+    let promotion = scene.promoted("pay", "member1").await?;
+
+    let told = &promotion["status"]["dependencies"][0];
+    ensure!(told["action"] == "Reused", "{told}");
+    before.assert_untouched().await?;
+    let now = scene.karmada.get(&policies, name).await?;
+    ensure!(
+        now["metadata"]["uid"] == policy["metadata"]["uid"],
+        "it is another policy"
+    );
+    let settings = scene
+        .member("member1")
+        .get(&Kind::config_map(), "settings")
+        .await?;
+    ensure!(marks::is_managed(&settings), "{}", settings["metadata"]);
+    Ok(())
+}
+
 /// Two workloads that share a ConfigMap and a Secret, promoted at the same time.
 async fn two_promoted_at_once(scene: &Scene) -> Result<[Before; 2]> {
     let workload = |name: &str| {
@@ -155,7 +250,7 @@ async fn until_moved(scene: &Scene, name: &str) -> Result<()> {
         .eventually(&what, async || {
             let promotion = scene.until_phase(name, Phase::Promoted).await?;
             let placed = &promotion["status"]["placed"];
-            ensure!(*placed == serde_json::json!(["member2"]), "{placed}");
+            ensure!(*placed == json!(["member2"]), "{placed}");
             Ok(())
         })
         .await

@@ -24,7 +24,8 @@ pub struct PromotionStatus {
     /// What was found in each cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterStatus>,
-    /// The conditions `Authorized`, `Planned`, `Rehearsed`, `Guarded`, `Promoted` and `Released`.
+    /// The conditions `Authorized`, `DependenciesFederated`, `Guarded`, `Planned`, `Promoted`,
+    /// `Rehearsed` and `Released`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -136,6 +137,9 @@ pub struct ClusterStatus {
     pub differences: Vec<Difference>,
     /// The cluster.
     pub name: String,
+    /// How many differences there are besides those that are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_difference_count: Option<i64>,
     /// What it comes to.
     pub verdict: ClusterVerdict,
 }
@@ -179,6 +183,9 @@ pub struct DependencyStatus {
     pub action: DependencyAction,
     /// Its kind.
     pub kind: DependencyKind,
+    /// What keeps writing it in the member, where that is why it stays there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

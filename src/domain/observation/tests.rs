@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_policy_is_ours_by_its_label_alone() {
-    assert_eq!(PolicyState::of(None, "p1"), PolicyState::Absent);
+    assert_eq!(PolicyState::of(None, "p1", |_| false), PolicyState::Absent);
     for labels in [
         json!(null),
         json!({}),
@@ -16,12 +16,18 @@ fn a_policy_is_ours_by_its_label_alone() {
     ] {
         let mut policy = policy();
         policy["metadata"]["labels"] = labels;
-        assert_eq!(PolicyState::of(Some(&policy), "p1"), PolicyState::Foreign);
+        assert_eq!(
+            PolicyState::of(Some(&policy), "p1", |_| false),
+            PolicyState::Foreign
+        );
     }
     let mut marked = policy();
     marked["metadata"]["labels"] = json!({});
     marked["metadata"]["annotations"] = json!({ (marks::STAGED_BY): "p2" });
-    assert_eq!(PolicyState::of(Some(&marked), "p1"), PolicyState::Foreign);
+    assert_eq!(
+        PolicyState::of(Some(&marked), "p1", |_| false),
+        PolicyState::Foreign
+    );
 }
 
 #[test]
@@ -46,6 +52,7 @@ fn a_version_is_of_one_object_at_one_moment() {
 #[test]
 fn a_policys_marks_tell_in_whose_hand_it_is() {
     let nobodys = PolicySettings {
+        orphaned: false,
         overwrite: false,
         preserve: false,
         propagate_dependencies: false,
@@ -81,10 +88,33 @@ fn a_policys_marks_tell_in_whose_hand_it_is() {
             (marks::RELEASED_BY): released_by,
         });
         assert_eq!(
-            PolicyState::of(Some(&policy), "p1"),
+            PolicyState::of(Some(&policy), "p1", |_| false),
             expected,
             "{staged_by:?} {released_by:?}"
         );
+    }
+}
+
+#[test]
+fn a_promotion_that_is_no_more_has_nothing_in_hand() {
+    for mark in [marks::STAGED_BY, marks::RELEASED_BY] {
+        let mut policy = policy();
+        policy["metadata"]["annotations"] = json!({ (mark): "p2" });
+        policy["spec"] = json!({"suspension": {"dispatching": true}});
+        let state = PolicyState::of(Some(&policy), "p1", |by| by == "p2");
+        let PolicyState::Ours(settings) = state else {
+            panic!("{state:?}")
+        };
+        assert!(settings.orphaned && settings.is_left_over(), "{mark}");
+        assert!(!settings.staged_by_us && !settings.released_by_us);
+
+        // What Karmada has begun to take over goes on being federated.
+        policy["spec"] = json!({"preserveResourcesOnDeletion": true});
+        let state = PolicyState::of(Some(&policy), "p1", |by| by == "p2");
+        assert!(matches!(state, PolicyState::Ours(settings) if !settings.is_left_over()));
+
+        let state = PolicyState::of(Some(&policy), "p1", |by| by == "p3");
+        assert_eq!(state, PolicyState::InHand);
     }
 }
 
@@ -95,12 +125,13 @@ fn a_policys_settings_are_those_of_its_spec() {
     let settings = |spec: &Value| {
         let mut policy = staged.clone();
         policy["spec"] = spec.clone();
-        match PolicyState::of(Some(&policy), "p1") {
+        match PolicyState::of(Some(&policy), "p1", |_| false) {
             PolicyState::Ours(settings) => settings,
             other => panic!("{other:?}"),
         }
     };
     let as_staged = PolicySettings {
+        orphaned: false,
         overwrite: true,
         preserve: false,
         propagate_dependencies: false,

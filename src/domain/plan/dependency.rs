@@ -1,14 +1,18 @@
 //! What is to be done about one dependency.
 
-use promoter_api::{marks, promotion::Difference};
+use promoter_api::{
+    marks,
+    promotion::{Difference, ManagedDependencies},
+};
 use serde_json::Value;
 
-use super::{Existing, LiveDependency, Request};
+use super::{Existing, ExistingObject, LiveDependency, Request};
 use crate::{
     closure::{self, ReferenceSource},
+    manager::Manager,
     object::ObjectKind,
-    observation::TemplateState,
-    template,
+    observation::{PolicyState, TemplateState, WorkState},
+    precondition, template,
 };
 
 /// What is to be done about a dependency.
@@ -19,8 +23,12 @@ pub(super) enum Found<'a> {
     Create(&'a Value),
     /// A policy of ours has it from another cluster.
     Elsewhere(String),
+    /// Something in the member keeps writing it.
+    Managed(Manager),
     /// The pods cannot start without it, and it is not there.
     Missing,
+    /// It is equal, but Karmada does not keep the member's.
+    NotKept(String),
     /// It is federated already.
     Reuse,
     /// It was federated by us, and somebody has deleted its policy.
@@ -45,7 +53,7 @@ impl<'a> Found<'a> {
         if !key
             .kind
             .as_dependency()
-            .is_some_and(|kind| request.wanted.contains(&kind))
+            .is_some_and(|kind| request.spec.dependencies.contains(&kind))
         {
             return Ok(Self::Skip("its kind is left out by spec.dependencies"));
         }
@@ -61,22 +69,34 @@ impl<'a> Found<'a> {
         if key.kind == ObjectKind::Secret && closure::is_token_secret(live) {
             return Ok(Self::Skip("it holds a token of this one cluster"));
         }
-        if !key.names_fit() {
-            return Ok(Self::TooLong);
-        }
         let found = existing
             .objects
             .iter()
             .find(|existing| existing.key == *key);
+        let kept = found.is_some_and(|found| is_kept(found, live, request.cluster));
+        if !kept
+            && request.spec.managed_dependencies == ManagedDependencies::Skip
+            && let Some(manager) = Manager::of_dependency(live)
+        {
+            return Ok(Self::Managed(manager));
+        }
+        if !key.names_fit() {
+            return Ok(Self::TooLong);
+        }
         let Some(found) = found else {
             return Ok(Self::Create(live));
         };
-        if found
-            .policy
-            .as_ref()
-            .is_some_and(|policy| in_hand(policy, request.promotion))
-        {
-            return Err(Busy);
+        let policy = PolicyState::of(found.policy.as_ref(), request.promotion, |by| {
+            !existing.promotions.contains(by)
+        });
+        match policy {
+            PolicyState::InHand => return Err(Busy),
+            // What a Promotion that is no more has left is cleared away while staging; with what
+            // this one has staged it goes on.
+            PolicyState::Ours(settings) if settings.is_left_over() || settings.staged_by_us => {
+                return Ok(Self::Create(live));
+            }
+            PolicyState::Absent | PolicyState::Foreign | PolicyState::Ours(_) => {}
         }
         if let Some(policy) = &found.policy
             && policy["metadata"]["labels"][marks::MANAGED_BY] == marks::FIELD_MANAGER
@@ -93,10 +113,12 @@ impl<'a> Found<'a> {
             }
             (_, Some(template)) => {
                 let differences = template::content_differences(key, template, live);
-                Ok(if differences.is_empty() {
+                Ok(if !differences.is_empty() {
+                    Self::Conflict(differences)
+                } else if kept {
                     Self::Reuse
                 } else {
-                    Self::Conflict(differences)
+                    Self::NotKept(not_kept(request, found, template))
                 })
             }
             (_, None) => Ok(Self::Create(live)),
@@ -104,15 +126,39 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Whether a policy is being staged or released by another Promotion than this one.
-fn in_hand(policy: &Value, promotion: &str) -> bool {
-    if policy["metadata"]["labels"][marks::MANAGED_BY] != marks::FIELD_MANAGER {
-        return false;
-    }
-    [marks::STAGED_BY, marks::RELEASED_BY]
-        .iter()
-        .filter_map(|mark| policy["metadata"]["annotations"][mark].as_str())
-        .any(|by| by != promotion)
+/// Whether Karmada keeps the member's object by the Work that it has for it.
+fn is_kept(found: &ExistingObject, live: &Value, cluster: &str) -> bool {
+    let (template, live) = (found.template.as_ref(), Some(live));
+    let work = found.work.as_ref();
+    work.and_then(|work| WorkState::of(work, cluster, template, live))
+        .is_some_and(|work| work.taken_over && !work.deleting)
+}
+
+/// What is said of a template that is equal to the member's object and does not keep it: what is
+/// edited there would never arrive.
+fn not_kept(request: &Request<'_>, found: &ExistingObject, template: &Value) -> String {
+    let Request {
+        cluster, namespace, ..
+    } = request;
+    let (key, claim) = (&found.key, precondition::claimed_by(template, namespace));
+    let work = found.work.as_ref();
+    let message = work
+        .and_then(|work| WorkState::of(work, cluster, None, None))
+        .and_then(|work| work.message);
+    let why = match (work, message) {
+        (None, _) => format!("{claim} places it there"),
+        (Some(_), None) => format!("{claim} has it, and Karmada has not taken it over there"),
+        (Some(_), Some(message)) => format!("{claim} has it, and Karmada says: {message}"),
+    };
+    let why = match (work, claim.as_str()) {
+        (None, claim) if claim != "no policy" => format!("{claim} does not place it there"),
+        _ => why,
+    };
+    format!(
+        "{key} of namespace {namespace} is in the control plane, equal to that of cluster \
+         {cluster}, but Karmada does not keep the one there: {why}; have a policy place it there \
+         with conflictResolution Overwrite, or delete that template, and ask again"
+    )
 }
 
 /// Whether a policy of ours places what it claims in a cluster.

@@ -196,10 +196,8 @@ fn an_equal_namesake_is_reused() {
         Some(foreign),
         Some(policy_in(&["member1"])),
         Some(policy_in(&["member2", "member1"])),
-        // Of an earlier attempt of this very Promotion.
-        Some(policy_of("p1")),
     ] {
-        let live = live([required("ConfigMap/settings", config_map("a"))]);
+        let live = live([required("ConfigMap/settings", kept(config_map("a")))]);
         let existing = with(&key("ConfigMap/settings"), policy, Some(same.clone()));
         let plan = planned(&live, &existing);
         assert_eq!(plan.objects.len(), 1, "{existing:?}");
@@ -213,6 +211,142 @@ fn an_equal_namesake_is_reused() {
             )]
         );
     }
+}
+
+#[test]
+fn an_equal_namesake_that_karmada_does_not_keep_there_is_a_conflict() {
+    let settings = key("ConfigMap/settings");
+    let claimed = json!({
+        "data": {"mode": "a"},
+        "metadata": {"annotations": {(marks::POLICY_NAME): "everything-of-shop"}},
+    });
+    let says = |condition: Value| {
+        let mut work = work(&settings);
+        work["status"] = json!({"conditions": [condition]});
+        Some(work)
+    };
+    let already = json!({"type": "Applied", "status": "False", "message": "it already exists"});
+    let live = live([required("ConfigMap/settings", config_map("a"))]);
+    for (template, work, why) in [
+        (config_map("a"), None, "no policy places it there"),
+        (
+            claimed.clone(),
+            None,
+            "PropagationPolicy shop/everything-of-shop does not place it",
+        ),
+        (
+            claimed.clone(),
+            says(already),
+            "and Karmada says: it already exists",
+        ),
+        (
+            claimed,
+            Some(work(&settings)),
+            "and Karmada has not taken it over there",
+        ),
+    ] {
+        let mut existing = with(&settings, None, Some(template));
+        existing.objects[0].work = work;
+        let refusal = refused(&live, &existing);
+        assert_eq!(refusal.reason, Reason::DependencyConflict);
+        let message = refusal.message;
+        for word in [
+            "ConfigMap/settings",
+            "shop",
+            "cluster member1",
+            why,
+            "Overwrite",
+        ] {
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}
+
+#[test]
+fn what_something_in_the_member_keeps_writing_stays_there_unless_told_otherwise() {
+    let mut tls = secret(SECRET_VALUE);
+    tls["metadata"] = json!({"annotations": {"cert-manager.io/certificate-name": "shop"}});
+    let keys = key("Secret/keys");
+    // Whatever the control plane has of that name is another one.
+    for template in [None, Some(secret("b3RoZXI="))] {
+        let live = live([required("Secret/keys", tls.clone())]);
+        let mut existing = with(&keys, None, template);
+        existing.objects[0].work = None;
+        let plan = planned(&live, &existing);
+        assert_eq!(plan.objects.len(), 1);
+        let [found] = &plan.dependencies[..] else {
+            panic!("{:?}", plan.dependencies)
+        };
+        assert_eq!(found.action, DependencyAction::Skipped);
+        assert_eq!(found.managed_by.as_deref(), Some("cert-manager"));
+        let message = found.message.as_deref().unwrap();
+        for word in [
+            "Secret/keys",
+            "shop",
+            "member1",
+            "certificate-name",
+            "managedDependencies",
+        ] {
+            assert!(message.contains(word), "{message}");
+        }
+    }
+
+    let live_tls = live([required("Secret/keys", tls.clone())]);
+    let copied = json!({"managedDependencies": "Copy"});
+    let Outcome::Plan(plan) = planned_as(&copied, &live_tls, &namespace_only()) else {
+        panic!("refused")
+    };
+    assert_eq!(plan.dependencies[0].action, DependencyAction::Created);
+    assert_eq!(plan.dependencies[0].managed_by, None);
+
+    // What Karmada keeps there already is no matter of copying any more.
+    let live = live([required("Secret/keys", kept(tls))]);
+    let policy = Some(policy_in(&["member1"]));
+    let existing = with(&keys, policy, Some(secret(SECRET_VALUE)));
+    let plan = planned(&live, &existing);
+    assert_eq!(plan.dependencies[0].action, DependencyAction::Reused);
+}
+
+#[test]
+fn stale_marks_are_refused_or_noted_for_being_taken_off() {
+    let mut settings = config_map("a");
+    settings["metadata"] = json!({"labels": {(marks::MANAGED): "true"}});
+    let mut live = live([required("ConfigMap/settings", settings)]);
+    let refusal = refused(&live, &namespace_only());
+    assert_eq!(refusal.reason, Reason::ManagedByOther);
+    for word in ["ConfigMap/settings", "shop", "member1", "spec.staleMarks"] {
+        assert!(refusal.message.contains(word), "{}", refusal.message);
+    }
+
+    live.deployment["metadata"]["labels"] = json!({(marks::MANAGED): "true"});
+    let strip = json!({"staleMarks": "Strip"});
+    let Outcome::Plan(plan) = planned_as(&strip, &live, &namespace_only()) else {
+        panic!("refused")
+    };
+    let stale = [key("ConfigMap/settings"), ObjectKey::deployment("web")];
+    assert_eq!(plan.stale, stale);
+    assert_eq!(plan.objects.len(), 2);
+}
+
+#[test]
+fn what_a_promotion_that_is_no_more_has_in_hand_holds_nobody_up() {
+    let live = live([required("ConfigMap/settings", config_map("a"))]);
+    let mut staged = policy_of("p2");
+    staged["spec"]["suspension"] = json!({"dispatching": true});
+    let mut existing = with(
+        &key("ConfigMap/settings"),
+        Some(staged),
+        Some(config_map("a")),
+    );
+    let everything = DependencyKind::all();
+    existing.promotions.insert("p2".to_owned());
+    assert!(matches!(
+        planned_with(&everything, &live, &existing),
+        Outcome::Busy(_)
+    ));
+    existing.promotions.clear();
+    let plan = planned(&live, &existing);
+    assert_eq!(plan.dependencies[0].action, DependencyAction::Created);
 }
 
 #[test]
@@ -392,7 +526,8 @@ fn a_dependency_in_anothers_hand_is_waited_for() {
     for policy in [policy_of("p2"), released, released_by_us_staged_by_another] {
         // Whatever it holds for now: that may change.
         for template in [None, Some(config_map("a")), Some(config_map("b"))] {
-            let existing = with(&key("ConfigMap/settings"), Some(policy.clone()), template);
+            let mut existing = with(&key("ConfigMap/settings"), Some(policy.clone()), template);
+            existing.promotions.insert("p2".to_owned());
             let outcome = planned_with(&DependencyKind::all(), &live, &existing);
             assert!(
                 matches!(&outcome, Outcome::Busy(busy) if *busy == key("ConfigMap/settings")),
@@ -532,10 +667,30 @@ fn planned_with(wanted: &[DependencyKind], live: &Live, existing: &Existing) -> 
         cluster: "member1",
         namespace: "shop",
         promotion: "p1",
-        wanted,
+        spec: &spec(&json!({ "dependencies": wanted })),
         workload: &workload,
     };
     plan(&request, live, existing)
+}
+
+/// What is planned when the spec says more.
+fn planned_as(more: &Value, live: &Live, existing: &Existing) -> Outcome {
+    let request = Request {
+        cluster: "member1",
+        namespace: "shop",
+        promotion: "p1",
+        spec: &spec(more),
+        workload: &ObjectKey::deployment("web"),
+    };
+    plan(&request, live, existing)
+}
+
+fn spec(more: &Value) -> PromotionSpec {
+    let mut spec = json!({"clusters": ["member1"], "workload": {"name": "web"}});
+    for (key, value) in more.as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    serde_json::from_value(spec).unwrap()
 }
 
 fn planned(live: &Live, existing: &Existing) -> Plan {
@@ -612,6 +767,24 @@ fn secret(password: &str) -> Value {
     json!({"data": {"password": password}, "type": "Opaque"})
 }
 
+/// The Work by which Karmada keeps a dependency in member1.
+fn work(key: &ObjectKey) -> Value {
+    json!({
+        "metadata": {"name": key.name, "namespace": "karmada-es-member1"},
+        "status": {"conditions": [{"type": "Applied", "status": "True"}]},
+    })
+}
+
+/// An object of the member that Karmada keeps by [`work`].
+fn kept(mut object: Value) -> Value {
+    let is_secret = object["type"].is_string();
+    let name = if is_secret { "keys" } else { "settings" };
+    object["metadata"]["labels"] = json!({(marks::MANAGED): "true"});
+    object["metadata"]["annotations"][marks::WORK_NAMESPACE] = json!("karmada-es-member1");
+    object["metadata"]["annotations"][marks::WORK_NAME] = json!(name);
+    object
+}
+
 fn namespace_only() -> Existing {
     Existing {
         namespace: true,
@@ -625,6 +798,7 @@ fn with(key: &ObjectKey, policy: Option<Value>, template: Option<Value>) -> Exis
             key: key.clone(),
             policy,
             template,
+            work: Some(work(key)),
         }],
         ..namespace_only()
     }
@@ -654,6 +828,7 @@ fn status(
     DependencyStatus {
         action,
         kind,
+        managed_by: None,
         message: message.map(str::to_owned),
         name: name.to_owned(),
         through_service_account: false,

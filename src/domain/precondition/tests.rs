@@ -1,5 +1,6 @@
 //! Each reason to refuse, with what is just not one.
 
+use promoter_api::promotion::PromotionSpec;
 use serde_json::json;
 
 use super::*;
@@ -39,7 +40,8 @@ fn the_systems_namespaces_are_reserved() {
     }
 
     let workload = ObjectKey::deployment("web");
-    let request = request("kube-system", &workload);
+    let spec = spec();
+    let request = request("kube-system", &workload, &spec);
     let refusal = check(&request, &live(deployment()), &Existing::default()).unwrap_err();
     assert_eq!(
         refusal,
@@ -55,7 +57,8 @@ fn the_systems_namespaces_are_reserved() {
 fn a_name_must_leave_room_for_karmadas_suffixes() {
     for (length, expected) in [(242, Ok(())), (243, Err(Reason::NameTooLong))] {
         let workload = ObjectKey::deployment("a".repeat(length));
-        let request = request("shop", &workload);
+        let spec = spec();
+        let request = request("shop", &workload, &spec);
         let answer = check(&request, &live(deployment()), &Existing::default());
         assert_eq!(
             answer.map_err(|refusal| refusal.reason),
@@ -173,6 +176,7 @@ fn only_the_workloads_own_template_is_in_the_way() {
             key,
             policy: Some(json!({})),
             template,
+            work: None,
         }],
         // Of a template that is gone.
         binding: Some(binding(&["member1"])),
@@ -202,9 +206,14 @@ fn the_marks_of_another_karmada_are_not_taken_for_ours() {
             Reason::ManagedByOther,
             "Deployment/web in namespace shop of cluster member1 bears the marks of a Karmada, \
              but no Work of this control plane is behind them; release it in the Karmada that it \
-             belongs to, or take the karmada.io labels and annotations off it"
+             belongs to, or, if that is no more, set spec.staleMarks to Strip"
         ))
     );
+    let strip = PromotionSpec {
+        stale_marks: StaleMarks::Strip,
+        ..spec()
+    };
+    assert_eq!(checked_as(&strip, &marked, &Existing::default()), Ok(()));
     marked["metadata"]["labels"]["karmada.io/managed"] = json!("false");
     assert_eq!(checked(&marked, &Existing::default()), Ok(()));
 }
@@ -258,10 +267,19 @@ fn what_a_tool_keeps_writing_is_the_tools() {
                 Reason::ManagedByOther,
                 format!(
                     "Deployment/web in namespace shop of cluster member1 is managed by {tool} \
-                     ({key}), which would undo what Karmada writes; stop it there first and take \
-                     its mark off"
+                     ({} {key}), which would undo what Karmada writes; stop it there first and \
+                     take its mark off, or set spec.managedWorkload to Allow",
+                    field.trim_end_matches('s')
                 )
             ))
+        );
+        let allow = PromotionSpec {
+            managed_workload: ManagedWorkload::Allow,
+            ..spec()
+        };
+        assert_eq!(
+            checked_as(&allow, &deployment, &Existing::default()),
+            Ok(())
         );
     }
     for (field, key, value) in [
@@ -427,13 +445,13 @@ fn the_reason_that_does_not_pass_by_itself_is_told_first() {
 
     let long = ObjectKey::deployment("a".repeat(243));
     let refusal = check(
-        &request("kube-system", &long),
+        &request("kube-system", &long, &spec()),
         &live(deployment.clone()),
         &federated,
     );
     assert_eq!(refusal.unwrap_err().reason, Reason::NamespaceReserved);
     let refusal = check(
-        &request("shop", &long),
+        &request("shop", &long, &spec()),
         &live(deployment.clone()),
         &federated,
     );
@@ -463,20 +481,36 @@ fn the_reason_that_does_not_pass_by_itself_is_told_first() {
 }
 
 fn checked(deployment: &Value, existing: &Existing) -> Result<(), Refusal> {
+    checked_as(&spec(), deployment, existing)
+}
+
+fn checked_as(
+    spec: &PromotionSpec,
+    deployment: &Value,
+    existing: &Existing,
+) -> Result<(), Refusal> {
     let workload = ObjectKey::deployment("web");
     check(
-        &request("shop", &workload),
+        &request("shop", &workload, spec),
         &live(deployment.clone()),
         existing,
     )
 }
 
-fn request<'a>(namespace: &'a str, workload: &'a ObjectKey) -> Request<'a> {
+fn spec() -> PromotionSpec {
+    serde_json::from_value(json!({"clusters": ["member1"], "workload": {"name": "web"}})).unwrap()
+}
+
+fn request<'a>(
+    namespace: &'a str,
+    workload: &'a ObjectKey,
+    spec: &'a PromotionSpec,
+) -> Request<'a> {
     Request {
         cluster: "member1",
         namespace,
         promotion: "p1",
-        wanted: &[],
+        spec,
         workload,
     }
 }
@@ -507,6 +541,7 @@ fn with_template(annotations: &Value) -> Existing {
             key: ObjectKey::deployment("web"),
             policy: None,
             template: Some(json!({"metadata": {"annotations": annotations}})),
+            work: None,
         }],
         ..Existing::default()
     }

@@ -75,6 +75,24 @@ pub(super) fn release(observed: &Observed) -> Action {
         .unwrap_or(Action::Enter(Phase::Released, None))
 }
 
+/// Takes away what a Promotion that is no more has left.
+pub(super) fn clear(objects: &[&ObjectState]) -> Option<Action> {
+    if let Some(action) = withdraw(objects) {
+        return Some(action);
+    }
+    // What is in the member is not looked at while staging, so no Work is freed here.
+    let preserved = objects
+        .iter()
+        .find(|object| object.works.iter().any(|work| work.preserve));
+    if let Some(object) = preserved {
+        return Some(Action::Wait(format!(
+            "Karmada has not let go of {} yet",
+            object.key
+        )));
+    }
+    remove(objects)
+}
+
 /// Lets go of the workload, with its dependencies made to stay wherever they are.
 fn release_workload(
     workload: &[&ObjectState],

@@ -5,7 +5,7 @@ use promoter_api::{
     reason::Reason,
 };
 
-use super::{Action, Observed, Outcome, keys};
+use super::{Action, Observed, Outcome, keys, let_go};
 use crate::observation::{ObjectState, PolicyState, TemplateState};
 
 /// The next action while staging.
@@ -24,6 +24,10 @@ pub(super) fn step(observed: &Observed) -> Action {
     }
     if !observed.namespace {
         return Action::CreateNamespace;
+    }
+    let left: Vec<_> = observed.objects.iter().filter(|it| is_left(it)).collect();
+    if let Some(action) = let_go::clear(&left) {
+        return action;
     }
     let unstaged = observed
         .objects
@@ -100,6 +104,18 @@ fn policies(objects: &[ObjectState]) -> Action {
     }
 }
 
+/// Whether a Promotion that is no more has left the policy of an object: before anything was
+/// dispatched, or when the template had gone. What it left in between goes on being federated.
+fn is_left(object: &ObjectState) -> bool {
+    let gone = matches!(
+        object.template,
+        TemplateState::Absent | TemplateState::Deleting
+    );
+    object
+        .settings()
+        .is_some_and(|settings| settings.is_left_over() || (settings.orphaned && gone))
+}
+
 /// Whether an object has the policy that it needs.
 fn is_staged(object: &ObjectState) -> bool {
     match object.policy {
@@ -141,4 +157,87 @@ fn is_rendered(object: &ObjectState, observed: &Observed) -> bool {
         .iter()
         .find(|work| work.cluster == observed.origin);
     placed && work.is_some_and(|work| work.current && (work.suspended || !staged))
+}
+
+#[cfg(test)]
+mod tests {
+    use promoter_api::promotion::DependencyKind;
+
+    use super::*;
+    use crate::{
+        object::ObjectKey,
+        observation::{PolicySettings, TemplateSettings, WorkState},
+    };
+
+    fn left(template: TemplateState, works: Vec<WorkState>) -> ObjectState {
+        ObjectState {
+            attached: false,
+            bound: None,
+            key: ObjectKey::dependency(DependencyKind::Secret, "keys"),
+            needed_elsewhere: false,
+            needed_in: Vec::new(),
+            policy: PolicyState::Ours(PolicySettings {
+                orphaned: true,
+                overwrite: true,
+                preserve: false,
+                propagate_dependencies: false,
+                released_by_us: true,
+                staged_by_us: false,
+                suspended: true,
+            }),
+            policy_version: None,
+            template,
+            template_version: None,
+            works,
+        }
+    }
+
+    fn work(preserve: bool) -> WorkState {
+        WorkState {
+            applied: None,
+            cluster: "member1".to_owned(),
+            current: true,
+            deleting: preserve,
+            dispatching_stopped: true,
+            managed: false,
+            message: None,
+            preserve,
+            replicas: None,
+            retains_replicas: false,
+            suspended: true,
+            taken_over: false,
+        }
+    }
+
+    #[test]
+    fn what_a_promotion_that_is_no_more_has_left_is_cleared_away_in_order() {
+        let keys = vec![ObjectKey::dependency(DependencyKind::Secret, "keys")];
+        let claimed = TemplateState::Claimed(TemplateSettings {
+            replicas: None,
+            retains_replicas: false,
+        });
+        let next = |object: &ObjectState| {
+            assert!(is_left(object));
+            let_go::clear(&[object])
+        };
+        let staged = left(claimed, vec![work(false)]);
+        assert_eq!(next(&staged), Some(Action::DeleteTemplates(keys.clone())));
+        let ending = left(TemplateState::Absent, vec![work(false)]);
+        assert!(matches!(next(&ending), Some(Action::Wait(_))));
+        let ended = left(TemplateState::Absent, Vec::new());
+        assert_eq!(next(&ended), Some(Action::DeletePolicies(keys)));
+        // Nobody knows here whether the member's object is Karmada's: its Work is never freed.
+        let preserved = left(TemplateState::Absent, vec![work(true)]);
+        assert!(matches!(next(&preserved), Some(Action::Wait(_))));
+    }
+
+    #[test]
+    fn what_is_taken_over_already_is_not_cleared_away() {
+        let mut object = left(TemplateState::Foreign, Vec::new());
+        object.policy = PolicyState::Ours(PolicySettings {
+            suspended: false,
+            ..*object.settings().unwrap()
+        });
+        assert!(!is_left(&object));
+    }
 }

@@ -8,6 +8,7 @@ mod let_go;
 mod plan;
 mod rehearse;
 mod stage;
+mod stale;
 mod strip;
 
 use std::time::Duration;
@@ -30,12 +31,20 @@ use promoter_kubernetes::{
 };
 use serde_json::{Value, json};
 
-use crate::{Context, Error, flow::Flow, record::Record};
+use crate::{Context, Error, conditions, flow::Flow, record::Record};
 
 pub(crate) use self::authorize::unanswered;
 
 /// How often it is looked whether Karmada has gone on, should the watch that tells so be silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// From how many objects on a promotion takes its time between looks, and how much for each, so
+/// that the API server has some left for Karmada.
+const MANY: u32 = 30;
+const LOOK_AT_EACH: Duration = Duration::from_millis(5);
+
+/// How many objects are read or written at the same time.
+const AT_A_TIME: usize = 8;
 
 /// Does one action.
 ///
@@ -115,8 +124,10 @@ async fn enter_with(
     outcome: Option<Outcome>,
     more: impl FnOnce(&mut PromotionStatus),
 ) -> Result<Flow, Error> {
-    let mut status = record.entered(phase, outcome.as_ref(), Timestamp::now());
+    let now = Timestamp::now();
+    let mut status = record.entered(phase, outcome.as_ref(), now);
     more(&mut status);
+    conditions::update_dependencies(&mut status, record.promotion.metadata.generation, now);
     let changed = record.phase() != phase || record.status().reason != status.reason;
     write(context, record, &status).await?;
     if changed {
@@ -167,6 +178,11 @@ pub(crate) async fn wait(
         _ => status.message = Some(message),
     }
     write(context, record, &status).await?;
+    let objects = u32::try_from(record.objects().len()).unwrap_or(u32::MAX);
+    if objects > MANY {
+        // Each of them tells when Karmada goes on, and each look reads all of them.
+        tokio::time::sleep(LOOK_AT_EACH.saturating_mul(objects)).await;
+    }
     Ok(Flow::After(LOOK_AGAIN))
 }
 

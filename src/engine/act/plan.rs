@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use promoter_api::{
     marks,
-    promotion::{ClusterStatus, ClusterVerdict, DesiredState, Phase, WorkloadReference},
+    promotion::{ClusterVerdict, DesiredState, Phase, WorkloadReference},
     reason::Reason,
 };
 use promoter_domain::{
@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::{
     authorize::{Gate, deny},
-    enter, enter_with, rehearse, wait,
+    enter, enter_with, rehearse, stale, wait,
 };
 use crate::{Context, Error, flow::Flow, read::live, record, record::Record};
 
@@ -91,7 +91,7 @@ pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Err
         cluster,
         namespace,
         promotion: record.uid(),
-        wanted: &spec.dependencies,
+        spec,
         workload: &key,
     };
     match plan::plan(&request, &live, &existing) {
@@ -176,6 +176,9 @@ async fn accept(
     if record.promotion.spec.desired_state == DesiredState::Observed {
         return observe(context, record, member, plan).await;
     }
+    if !plan.stale.is_empty() {
+        return stale::strip(context, record, member, &plan.stale).await;
+    }
     let mut record = record.clone();
     let metadata = &record.promotion.metadata;
     let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
@@ -201,7 +204,7 @@ async fn accept(
     } = plan;
     enter_with(context, record, Phase::Staging, None, |status| {
         status.before = Some(before);
-        status.clusters = record::cluster(&member.name, ClusterVerdict::Unknown);
+        status.clusters = record::cluster(&member.name, ClusterVerdict::Unknown, Vec::new());
         status.dependencies = dependencies;
         status.placed = Vec::new();
         status.rehearsed = None;
@@ -229,11 +232,7 @@ async fn observe(
         }
     };
     enter_with(context, record, Phase::Observed, None, |status| {
-        status.clusters = vec![ClusterStatus {
-            differences,
-            name: member.name.clone(),
-            verdict,
-        }];
+        status.clusters = record::cluster(&member.name, verdict, differences);
         status.dependencies = plan.dependencies;
         record.answer(status);
     })
@@ -274,11 +273,7 @@ pub(super) async fn refuse(
         Some(Outcome { message, reason }),
         |status| {
             let verdict = rehearse::verdict(&differences);
-            status.clusters = vec![ClusterStatus {
-                differences,
-                name,
-                verdict,
-            }];
+            status.clusters = record::cluster(&name, verdict, differences);
             status.dependencies = dependencies;
             record.answer(status);
         },

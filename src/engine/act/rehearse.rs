@@ -2,8 +2,7 @@
 
 use promoter_api::{
     promotion::{
-        ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus, DesiredState,
-        Difference, Phase,
+        ClusterVerdict, DependencyAction, DependencyStatus, DesiredState, Difference, Phase,
     },
     reason::Reason,
 };
@@ -90,7 +89,8 @@ pub(super) async fn rehearse(
         status.dependencies = dependencies;
         status.rehearsed = spec;
         status.template_digest = template;
-        status.clusters = crate::record::cluster(&member.name, ClusterVerdict::Unchanged);
+        status.clusters =
+            crate::record::cluster(&member.name, ClusterVerdict::Unchanged, Vec::new());
     };
     let phase = match record.promotion.spec.desired_state {
         DesiredState::Promoted => Phase::Committing,
@@ -224,7 +224,7 @@ pub(super) async fn rehearse_one(
     }
 }
 
-fn refusal(cluster: &str, differences: Vec<Difference>) -> Option<Refusal> {
+pub(super) fn refusal(cluster: &str, differences: Vec<Difference>) -> Option<Refusal> {
     let first = differences.first()?;
     let what = format!("{} {}", first.object, first.path);
     let more = match differences.len() - 1 {
@@ -276,11 +276,7 @@ async fn refuse(context: &Context, record: &Record, refusal: Refusal) -> Result<
         Some(outcome),
         |status| {
             let verdict = verdict(&differences);
-            status.clusters = vec![ClusterStatus {
-                differences,
-                name,
-                verdict,
-            }];
+            status.clusters = crate::record::cluster(&name, verdict, differences);
         },
     )
     .await

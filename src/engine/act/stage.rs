@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use promoter_api::{marks, promotion::Phase, reason::Reason};
 use promoter_domain::{
     object::ObjectKey,
@@ -12,7 +13,7 @@ use promoter_domain::{
 use promoter_kubernetes::{objects::Write, resource::Resource};
 use serde_json::Value;
 
-use super::{enter, of_version, origin, rehearse::spec_digest};
+use super::{AT_A_TIME, enter, of_version, origin, rehearse::spec_digest};
 use crate::{Context, Error, flow::Flow, read::live, record::Record};
 
 /// How long templates are held at the least, so that Karmada has seen the policies that claim
@@ -98,33 +99,41 @@ pub(super) async fn lift_holds(
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
     tokio::time::sleep(HOLD).await;
-    let namespace = record.namespace();
-    for key in keys {
-        let policy_name = key.policy_name();
-        let policy = context
-            .control_plane
-            .get(Resource::PROPAGATION_POLICY, Some(namespace), &policy_name)
-            .await?;
-        let id = policy
-            .as_ref()
-            .and_then(|policy| policy["metadata"]["labels"][marks::POLICY_ID].as_str());
-        let Some(id) = id else {
-            // Somebody has deleted the policy; the next observation sees it.
-            return Ok(Flow::Again);
-        };
-        let Some(version) = observed
-            .object(key)
-            .and_then(|object| object.template_version.as_ref())
-        else {
-            continue;
-        };
-        let patch = of_version(policy::claim_patch(id, namespace, &policy_name), version);
-        context
-            .control_plane
-            .merge(key.kind.into(), Some(namespace), &key.name, &patch)
-            .await?;
-    }
+    stream::iter(keys)
+        .map(Ok)
+        .try_for_each_concurrent(AT_A_TIME, |key| lift_hold(context, record, observed, key))
+        .await?;
     Ok(Flow::Again)
+}
+
+async fn lift_hold(
+    context: &Context,
+    record: &Record,
+    observed: &Observed,
+    key: &ObjectKey,
+) -> Result<(), Error> {
+    let namespace = record.namespace();
+    let policy_name = key.policy_name();
+    let policy = context
+        .control_plane
+        .get(Resource::PROPAGATION_POLICY, Some(namespace), &policy_name)
+        .await?;
+    let id = policy
+        .as_ref()
+        .and_then(|policy| policy["metadata"]["labels"][marks::POLICY_ID].as_str());
+    let version = observed
+        .object(key)
+        .and_then(|object| object.template_version.as_ref());
+    // Where somebody has deleted the policy, the next observation sees it.
+    let (Some(id), Some(version)) = (id, version) else {
+        return Ok(());
+    };
+    let patch = of_version(policy::claim_patch(id, namespace, &policy_name), version);
+    context
+        .control_plane
+        .merge(key.kind.into(), Some(namespace), &key.name, &patch)
+        .await?;
+    Ok(())
 }
 
 /// What came of a creation.

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use promoter_api::{
     promotion::{
         Authorized, CarriedEdit, DependencyKind, DesiredState, Difference, OnClusterRemoval,
-        PromotionSpec, Requester, Snapshot, WorkloadReference,
+        PromotionSpec, Requester, Snapshot,
     },
     reason::Reason,
 };
@@ -414,6 +414,7 @@ fn a_denial_leaves_nothing_of_what_was_found_for_another() {
     status.dependencies = vec![DependencyStatus {
         action: DependencyAction::Conflict,
         kind: DependencyKind::Secret,
+        managed_by: None,
         message: Some("it differs".to_owned()),
         name: "password".to_owned(),
         through_service_account: false,
@@ -510,10 +511,76 @@ fn the_origin_is_what_was_planned_for() {
 }
 
 #[test]
+fn a_status_stays_small_and_says_what_it_leaves_out() {
+    let difference = |object: &str, index: usize| Difference {
+        live: None,
+        object: object.to_owned(),
+        path: format!("/data/{index}"),
+        rendered: None,
+    };
+    // Of two objects, and too many only together.
+    let differences = (0..70)
+        .flat_map(|index| {
+            [
+                difference("ConfigMap/a", index),
+                difference("Secret/b", index),
+            ]
+        })
+        .collect();
+    let [told] = &cluster("member1", ClusterVerdict::WouldChange, differences)[..] else {
+        panic!("one cluster")
+    };
+    assert_eq!(told.differences.len(), 100);
+    assert_eq!(told.remaining_difference_count, Some(40));
+    let few = cluster(
+        "member1",
+        ClusterVerdict::Unknown,
+        vec![difference("Secret/b", 1)],
+    );
+    assert_eq!(few[0].remaining_difference_count, None);
+}
+
+#[test]
+fn a_condition_says_what_is_kept_up_to_date_in_the_member() {
+    let dependency = |managed_by: Option<&str>| DependencyStatus {
+        action: DependencyAction::Skipped,
+        kind: DependencyKind::Secret,
+        managed_by: managed_by.map(str::to_owned),
+        message: None,
+        name: "tls".to_owned(),
+        through_service_account: false,
+    };
+    let mut status = PromotionStatus {
+        dependencies: vec![dependency(None), dependency(Some("cert-manager"))],
+        ..PromotionStatus::default()
+    };
+    conditions::update_dependencies(&mut status, Some(2), at(1));
+    let [condition] = &status.conditions[..] else {
+        panic!("{:?}", status.conditions)
+    };
+    assert_eq!(condition.type_, "DependenciesFederated");
+    assert_eq!(
+        (condition.status.as_str(), condition.reason.as_str()),
+        ("False", "ManagedInMember")
+    );
+    assert!(
+        condition.message.contains(": Secret/tls by cert-manager;"),
+        "{}",
+        condition.message
+    );
+
+    // Nothing is said where there is nothing to say, nor goes on being said.
+    status.dependencies.pop();
+    conditions::update_dependencies(&mut status, Some(2), at(2));
+    assert_eq!(status.conditions, []);
+}
+
+#[test]
 fn only_what_goes_along_is_an_object_of_the_promotion() {
     let dependency = |action, name: &str| DependencyStatus {
         action,
         kind: DependencyKind::Secret,
+        managed_by: None,
         message: None,
         name: name.to_owned(),
         through_service_account: false,
@@ -610,7 +677,7 @@ fn alice() -> Requester {
 fn begun(cluster_name: &str) -> PromotionStatus {
     PromotionStatus {
         before: Some(Snapshot::default()),
-        clusters: cluster(cluster_name, ClusterVerdict::Unknown),
+        clusters: cluster(cluster_name, ClusterVerdict::Unknown, Vec::new()),
         rehearsed: Some("digest".to_owned()),
         ..PromotionStatus::default()
     }
@@ -618,15 +685,8 @@ fn begun(cluster_name: &str) -> PromotionStatus {
 
 /// A Promotion of `shop/web` from member1, in its second generation.
 fn record(status: PromotionStatus) -> Record {
-    let spec = PromotionSpec {
-        clusters: vec!["member1".to_owned()],
-        dependencies: DependencyKind::all(),
-        desired_state: DesiredState::Promoted,
-        on_cluster_removal: OnClusterRemoval::Delete,
-        requester: None,
-        suspend: false,
-        workload: WorkloadReference::deployment("web"),
-    };
+    let spec = json!({"clusters": ["member1"], "workload": {"name": "web"}});
+    let spec: PromotionSpec = serde_json::from_value(spec).unwrap();
     let mut promotion = Promotion::new("web", spec);
     promotion.metadata.generation = Some(2);
     promotion.metadata.namespace = Some("shop".to_owned());

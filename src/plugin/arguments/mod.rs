@@ -18,7 +18,7 @@ use crate::{
 pub(crate) use self::{
     connection::Connection,
     member::{Member, MemberCluster},
-    words::{Dependency, Format, Removal, StatusFormat},
+    words::{Dependency, Format, Managed, ManagedDependency, Removal, Stale, StatusFormat},
 };
 
 const EXAMPLES: &str = "\
@@ -109,9 +109,23 @@ pub(crate) struct Promote {
     #[arg(long, value_name = "KINDS", value_delimiter = ',', ignore_case = true)]
     pub(crate) dependencies: Vec<Dependency>,
 
+    /// What is done about dependencies that something in the member keeps writing, as cert-manager
+    /// or External Secrets do [default: Skip]
+    #[arg(long, value_name = "ACTION", ignore_case = true)]
+    pub(crate) managed_dependencies: Option<ManagedDependency>,
+
+    /// What is done about workloads that Helm, Argo CD or Flux manages [default: Refuse]
+    #[arg(long, value_name = "ACTION", ignore_case = true)]
+    pub(crate) managed_workload: Option<Managed>,
+
     /// What happens in a cluster that leaves the workload's placement later on [default: Delete]
     #[arg(long, value_name = "ACTION", ignore_case = true)]
     pub(crate) on_cluster_removal: Option<Removal>,
+
+    /// What is done about objects that bear marks of a Karmada which has no Work for them here
+    /// [default: Refuse]
+    #[arg(long, value_name = "ACTION", ignore_case = true)]
+    pub(crate) stale_marks: Option<Stale>,
 
     /// Show what would be created, validated by the control plane; write nothing anywhere
     #[arg(long, conflicts_with_all = ["observe", "rehearse"])]
@@ -375,6 +389,17 @@ mod tests {
         ] {
             assert_eq!(read(line).unwrap_err().kind(), kind, "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_marked_may_be_promoted_by_flag() {
+        let line = "deploy/web -C m --managed-workload allow --stale-marks=Strip \
+                    --managed-dependencies Copy";
+        let promote = read(line).unwrap().promote;
+        assert_eq!(promote.managed_workload, Some(Managed::Allow));
+        assert_eq!(promote.stale_marks, Some(Stale::Strip));
+        assert_eq!(promote.managed_dependencies, Some(ManagedDependency::Copy));
+        assert_eq!(read("deploy/web -C m").unwrap().promote.stale_marks, None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The words that flags take.
 
 use clap::ValueEnum;
-use promoter_api::promotion::OnClusterRemoval;
+use promoter_api::promotion::{ManagedDependencies, ManagedWorkload, OnClusterRemoval, StaleMarks};
 
 /// A word of `--dependencies`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -14,6 +14,39 @@ pub(crate) enum Dependency {
     ServiceAccount,
     #[value(name = "none")]
     None,
+}
+
+/// A word of `--managed-dependencies`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ManagedDependency {
+    /// They stay as they are in the member
+    #[value(name = "Skip")]
+    Skip,
+    /// They are federated as they are now
+    #[value(name = "Copy")]
+    Copy,
+}
+
+/// A word of `--managed-workload`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Managed {
+    /// They are not promoted
+    #[value(name = "Refuse")]
+    Refuse,
+    /// They are promoted as they are
+    #[value(name = "Allow")]
+    Allow,
+}
+
+/// A word of `--stale-marks`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Stale {
+    /// They are not promoted
+    #[value(name = "Refuse")]
+    Refuse,
+    /// The marks are taken off in the member first
+    #[value(name = "Strip")]
+    Strip,
 }
 
 /// A word of `--on-cluster-removal`.
@@ -47,6 +80,33 @@ impl From<Removal> for OnClusterRemoval {
         match removal {
             Removal::Delete => Self::Delete,
             Removal::Preserve => Self::Preserve,
+        }
+    }
+}
+
+impl From<Managed> for ManagedWorkload {
+    fn from(managed: Managed) -> Self {
+        match managed {
+            Managed::Allow => Self::Allow,
+            Managed::Refuse => Self::Refuse,
+        }
+    }
+}
+
+impl From<ManagedDependency> for ManagedDependencies {
+    fn from(managed: ManagedDependency) -> Self {
+        match managed {
+            ManagedDependency::Copy => Self::Copy,
+            ManagedDependency::Skip => Self::Skip,
+        }
+    }
+}
+
+impl From<Stale> for StaleMarks {
+    fn from(stale: Stale) -> Self {
+        match stale {
+            Stale::Refuse => Self::Refuse,
+            Stale::Strip => Self::Strip,
         }
     }
 }

@@ -14,6 +14,8 @@ use tokio::{
     sync::{Mutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use super::marked;
+
 /// The promoter's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
 
@@ -143,6 +145,7 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
         guard(&fleet, "member1", "enable").await?;
     }
     start_promoter(&fleet, flags).await?;
+    marked::keep_log(&fleet);
     Ok(fleet)
 }
 

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path, process::Stdio};
 use anyhow::{Context as _, Result, ensure};
 use tokio::{process::Command, time::timeout};
 
-use super::{LIMIT, Scene, fleet};
+use super::{LIMIT, Scene, fleet, marked};
 
 /// How a command ended and what it printed.
 #[derive(Debug)]
@@ -38,7 +38,11 @@ pub(crate) async fn run(scene: &Scene, kubeconfig: OsString, words: &[&str]) -> 
     let said = || format!("kubectl promote {}", words.join(" "));
     let ended = timeout(LIMIT, command.output()).await;
     let ended = ended.with_context(|| format!("{} does not end", said()))??;
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        marked::keep_output(&text);
+        text
+    };
     Ok(Answer {
         code: ended.status.code().with_context(said)?,
         error: text(&ended.stderr),

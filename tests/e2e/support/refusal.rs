@@ -17,6 +17,7 @@ impl Scene {
     ) -> Result<Value> {
         let promotion = self.told_why(name, Phase::Refused, reason, words).await?;
         self.assert_nothing_federated().await?;
+        self.assert_unwritten(&promotion).await?;
         Ok(promotion)
     }
 
@@ -25,11 +26,12 @@ impl Scene {
     pub(crate) async fn waits(&self, name: &str, reason: Reason, words: &[&str]) -> Result<Value> {
         let promotion = self.told_why(name, Phase::Waiting, reason, words).await?;
         self.assert_nothing_federated().await?;
+        self.assert_unwritten(&promotion).await?;
         Ok(promotion)
     }
 
     /// Waits until a Promotion is in a phase for a reason, and returns it. Fails unless the
-    /// condition and the events on it say so in these words.
+    /// condition and the events on it and on the member's Deployment say so in these words.
     pub(crate) async fn told_why(
         &self,
         name: &str,
@@ -49,9 +51,56 @@ impl Scene {
         };
         ensure!(promoted["status"] == "False", "{promoted}");
         assert_says(promoted, &reason.to_string(), words)?;
-        self.until_warned(&self.karmada, "Promotion", name, &reason.to_string(), words)
+        let word = reason.to_string();
+        self.until_warned(&self.karmada, "Promotion", name, &word, words)
             .await?;
+        if let Some(member) = self.origin(&promotion)
+            && member.find(&Kind::deployment(), name).await?.is_some()
+        {
+            self.until_warned(member, "Deployment", name, &word, words)
+                .await?;
+        }
         Ok(promotion)
+    }
+
+    /// The member that a Deployment is to be promoted from, where there is one that answers.
+    fn origin(&self, promotion: &Value) -> Option<&Cluster> {
+        let name = promotion["spec"]["clusters"][0].as_str()?;
+        let away = promotion["status"]["reason"] == "ClusterNotReady";
+        let deployment = promotion["spec"]["workload"]["kind"] == "Deployment";
+        let members = self.fleet.members();
+        let known = members.iter().any(|member| member == name);
+        (known && deployment && !away).then(|| self.member(name))
+    }
+
+    /// Fails if Karmada or the promoter has written to anything in the member but an event.
+    async fn assert_unwritten(&self, promotion: &Value) -> Result<()> {
+        let Some(member) = self.origin(promotion) else {
+            return Ok(());
+        };
+        for kind in [
+            Kind::config_map(),
+            Kind::deployment(),
+            Kind::pod(),
+            Kind::replica_set(),
+            Kind::secret(),
+            Kind::service_account(),
+        ] {
+            for object in member.list(&kind).await? {
+                let fields = object["metadata"]["managedFields"].as_array();
+                let managers = fields.into_iter().flatten();
+                let mut managers = managers.filter_map(|entry| entry["manager"].as_str());
+                let writer = managers.find(|manager| manager.starts_with("karmada"));
+                ensure!(
+                    writer.is_none(),
+                    "{} {} of {} was written by {writer:?}",
+                    kind.name(),
+                    object["metadata"]["name"],
+                    member.name()
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Asks for a Promotion anew that was refused or has failed.
@@ -62,6 +111,25 @@ impl Scene {
         let patch = json!({"metadata": {"annotations": {"promote.karmada.io/requested-at": word}}});
         self.karmada.patch(&Kind::promotion(), name, &patch).await?;
         Ok(())
+    }
+
+    /// Waits until a Promotion's status is about what was asked for last.
+    pub(crate) async fn until_answered(&self, name: &str) -> Result<()> {
+        let what = format!("Promotion {name} answers the last request");
+        self.eventually(&what, async || {
+            let promotion = self.karmada.get(&Kind::promotion(), name).await?;
+            let asked = &promotion["metadata"]["annotations"]["promote.karmada.io/requested-at"];
+            let (answered, phase) = (
+                &promotion["status"]["requestedAt"],
+                &promotion["status"]["phase"],
+            );
+            ensure!(
+                answered == asked && phase != "Pending",
+                "{asked}, {answered}, {phase}"
+            );
+            Ok(())
+        })
+        .await
     }
 
     /// Waits for a Warning event about an object of the namespace, in these words.

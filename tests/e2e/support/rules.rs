@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::{Cluster, Kind, Scene};
@@ -88,6 +88,67 @@ impl Rules {
         Ok(rules)
     }
 
+    /// An admission policy of the control plane that lets nobody create what is in these resources
+    /// of the namespace, saying `message`.
+    pub(crate) async fn forbid_in_karmada(
+        scene: &Scene,
+        group: &str,
+        resource: &str,
+        message: &str,
+    ) -> Result<Self> {
+        scene.namespace_in_karmada().await?;
+        let name = format!("forbid-{resource}.{}", scene.namespace);
+        let policy = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": name},
+            "spec": {
+                "matchConstraints": {
+                    "namespaceSelector": of_namespace(&scene.namespace),
+                    "resourceRules": [{
+                        "apiGroups": [group],
+                        "apiVersions": ["*"],
+                        "operations": ["CREATE"],
+                        "resources": [resource],
+                    }],
+                },
+                "validations": [{"expression": "false", "message": message}],
+            },
+        });
+        let binding = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": name},
+            "spec": {"policyName": name, "validationActions": ["Deny"]},
+        });
+        Self::create(scene, "karmada", &[policy, binding]).await
+    }
+
+    /// The same for Karmada's bindings, so that whatever is staged stays so. Returns when it is in
+    /// force.
+    pub(crate) async fn forbid_bindings(scene: &Scene) -> Result<Self> {
+        let group = "work.karmada.io";
+        let rules = Self::forbid_in_karmada(scene, group, "resourcebindings", "not yet").await?;
+        let probe = json!({
+            "apiVersion": "work.karmada.io/v1alpha2",
+            "kind": "ResourceBinding",
+            "metadata": {"name": "probe"},
+            "spec": {"resource": {"apiVersion": "v1", "kind": "ConfigMap", "name": "probe"}},
+        });
+        scene
+            .eventually("no binding can be created", async || {
+                let bindings = Kind::resource_binding();
+                let Err(error) = scene.karmada.create(&probe).await else {
+                    scene.karmada.delete(&bindings, "probe").await?;
+                    bail!("one was created");
+                };
+                ensure!(format!("{error:#}").contains("not yet"), "{error:#}");
+                scene.until_gone(&scene.karmada, &bindings, "probe").await
+            })
+            .await?;
+        Ok(rules)
+    }
+
     /// Takes them away before the test ends.
     pub(crate) async fn lift(&mut self) -> Result<()> {
         for (kind, name) in std::mem::take(&mut self.objects) {
@@ -133,21 +194,7 @@ pub(crate) struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     pub(crate) async fn create(scene: &'a Scene, member: &'a str) -> Result<Self> {
-        let labels = json!({"app": "probe"});
-        let deployment = json!({
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "probe"},
-            "spec": {
-                "replicas": 0,
-                "selector": {"matchLabels": labels},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {"containers": [{"name": "app", "image": "registry.example/probe"}]},
-                },
-            },
-        });
-        scene.member(member).ensure(&deployment).await?;
+        scene.member(member).ensure(&probe()).await?;
         Ok(Self { member, scene })
     }
 
@@ -163,6 +210,36 @@ impl<'a> Probe<'a> {
         self.scene.kubectl(self.member, &words).await?;
         Ok(())
     }
+}
+
+/// Has the control plane pretend to create a Deployment, to find out when a rule is in force.
+pub(crate) async fn create_probe(scene: &Scene) -> Result<()> {
+    let words = [
+        "create",
+        "deployment",
+        "probe",
+        "--image=registry.example/probe",
+    ];
+    let words = [&words[..], &["--replicas=0", "--dry-run=server"]].concat();
+    scene.kubectl("karmada", &words).await?;
+    Ok(())
+}
+
+fn probe() -> Value {
+    let labels = json!({"app": "probe"});
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "probe"},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "app", "image": "registry.example/probe"}]},
+            },
+        },
+    })
 }
 
 /// A selector of this one namespace.

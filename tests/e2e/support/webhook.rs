@@ -32,7 +32,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Rules, Scene,
-    rules::{Probe, karmada_in, of_namespace, updates_of_deployments},
+    rules::{Probe, create_probe, karmada_in, of_namespace, updates_of_deployments},
 };
 
 /// The annotation that the webhook puts on pods.
@@ -45,6 +45,8 @@ pub(crate) enum Injects {
     Always,
     /// Not in dry runs, so that no rehearsal can find it.
     InSecret,
+    /// Nothing: it takes this field away, where it is.
+    Less(&'static str),
 }
 
 /// A mutating webhook that puts an annotation on the pods of every Deployment of one namespace
@@ -83,6 +85,36 @@ impl Webhook {
         scene
             .eventually("the webhook is called", async || {
                 ensure!(webhook.is_called(&probe).await?, "it was not called");
+                Ok(())
+            })
+            .await?;
+        Ok(webhook)
+    }
+
+    /// Serves the webhook and has the control plane call it for every Deployment that is created in
+    /// the namespace. Returns when it is in force.
+    pub(crate) async fn in_karmada(scene: &Scene, injects: Injects) -> Result<Self> {
+        scene.namespace_in_karmada().await?;
+        let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let authority = BASE64_STANDARD.encode(certificate.cert.pem());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let calls = Arc::new(AtomicUsize::new(0));
+        let acceptor = acceptor(&certificate)?;
+        let server = tokio::spawn(serve(listener, acceptor, injects, Arc::clone(&calls)));
+        let mut configuration = configuration(&scene.namespace, address, &authority);
+        configuration["webhooks"][0]["rules"][0]["operations"] = json!(["CREATE"]);
+        let webhook = Self {
+            rules: Rules::create(scene, "karmada", &[configuration]).await?,
+            calls,
+            server,
+        };
+        scene
+            .eventually("the webhook is called", async || {
+                let before = webhook.calls.load(Ordering::SeqCst);
+                create_probe(scene).await?;
+                let calls = webhook.calls.load(Ordering::SeqCst);
+                ensure!(calls > before, "it was not called");
                 Ok(())
             })
             .await?;
@@ -185,11 +217,20 @@ async fn answer(
     let template = &review["request"]["object"]["spec"]["template"]["metadata"];
     let mut annotations = template["annotations"].clone();
     let is_dry_run = review["request"]["dryRun"] == true;
-    if injects == Injects::Always || !is_dry_run {
-        annotations[INJECTED] = json!("true");
-    }
-    let path = "/spec/template/metadata/annotations";
-    let changes = json!([{"op": "add", "path": path, "value": annotations}]);
+    let changes = match injects {
+        Injects::Less(path) => {
+            let there = review["request"]["object"].pointer(path).is_some();
+            there.then(|| json!({"op": "remove", "path": path}))
+        }
+        Injects::Always | Injects::InSecret => {
+            if injects == Injects::Always || !is_dry_run {
+                annotations[INJECTED] = json!("true");
+            }
+            let path = "/spec/template/metadata/annotations";
+            Some(json!({"op": "add", "path": path, "value": annotations}))
+        }
+    };
+    let changes: Value = changes.into_iter().collect();
     let answer = json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Kind, Scene};
+use super::{Kind, Scene, secret_value};
 
 /// A Deployment to be, with objects that are created before it.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Workload {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": name},
-            "stringData": {"PASSWORD": format!("secret of {name}")},
+            "stringData": {"PASSWORD": secret_value(name)},
         }))
         .environment(json!({"secretRef": {"name": name}}))
     }
@@ -138,14 +138,13 @@ impl Workload {
 
 /// A Secret to pull images with.
 pub(crate) fn pull_secret(name: &str) -> Value {
+    let login = json!({"auths": {"registry.example": {"username": "shop", "password": secret_value(name)}}});
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name},
         "type": "kubernetes.io/dockerconfigjson",
-        "stringData": {
-            ".dockerconfigjson": r#"{"auths":{"registry.example":{"auth":"c2hvcDpzaG9w"}}}"#,
-        },
+        "stringData": {".dockerconfigjson": login.to_string()},
     })
 }
 

@@ -8,7 +8,11 @@ use std::{
 use anyhow::{Context, bail};
 use promoter_fleet::{Fleet, FleetOptions};
 
-use super::{Arguments, parts::Parts};
+use super::{
+    Arguments,
+    parts::Parts,
+    secrets::{self, Marker},
+};
 use crate::{
     figures::{self, Figures},
     fleet::{self, Started},
@@ -45,7 +49,15 @@ pub(super) async fn build(parts: &mut Parts, filter: Option<&str>) -> anyhow::Re
 /// Brings the fleet up, runs the tests and takes it down again, whatever happens.
 pub(super) async fn run(arguments: &Arguments, parts: &mut Parts) -> anyhow::Result<()> {
     let Started { fleet, took } = start(parts).await?;
-    let tested = on(&fleet, took, arguments, parts).await;
+    let marker = Marker::new(random());
+    let tested = on(&fleet, took, &marker, arguments, parts).await;
+    // What leaks most is what goes wrong: searched whatever the tests came to.
+    let expected = tested.is_ok() && arguments.filter.is_none();
+    let searched = secrets::search(&fleet, &marker, expected, parts).await;
+    let tested = match (tested, searched) {
+        (Err(failed), Err(found)) => Err(failed.context(format!("{found:#}; and"))),
+        (tested, searched) => tested.and(searched),
+    };
     if tested.is_err() {
         report(&fleet);
     }
@@ -67,6 +79,7 @@ async fn start(parts: &mut Parts) -> anyhow::Result<Started> {
 async fn on(
     fleet: &Fleet,
     took: Duration,
+    marker: &Marker,
     arguments: &Arguments,
     parts: &mut Parts,
 ) -> anyhow::Result<()> {
@@ -75,7 +88,7 @@ async fn on(
         Some(_) => None,
         None => Some(measure(fleet, parts).await?),
     };
-    tests(fleet, arguments, parts).await?;
+    tests(fleet, marker, arguments, parts).await?;
     if let Some(figures) = figures {
         say(format_args!("{}\n", figures.table(took)));
     }
@@ -91,10 +104,16 @@ async fn measure(fleet: &Fleet, parts: &mut Parts) -> anyhow::Result<Figures> {
     parts.part("figures", work).await
 }
 
-async fn tests(fleet: &Fleet, arguments: &Arguments, parts: &mut Parts) -> anyhow::Result<()> {
+async fn tests(
+    fleet: &Fleet,
+    marker: &Marker,
+    arguments: &Arguments,
+    parts: &mut Parts,
+) -> anyhow::Result<()> {
     let seed = arguments.seed.unwrap_or_else(random);
     let mut variables = vec![
         ("PROMOTER_TEST_FLEET", fleet.name().to_owned()),
+        ("PROMOTER_TEST_MARKER", marker.word().to_owned()),
         ("PROMOTER_TEST_SEED", seed.to_string()),
     ];
     if arguments.full {

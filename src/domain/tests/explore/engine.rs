@@ -432,6 +432,7 @@ fn first(action: &Action) -> (Option<usize>, Option<Action>) {
 /// A policy as it is created.
 fn staged() -> PolicySettings {
     PolicySettings {
+        orphaned: false,
         overwrite: true,
         preserve: false,
         propagate_dependencies: false,

@@ -1,0 +1,147 @@
+//! Workloads that something in the member scales.
+
+use anyhow::{Result, ensure};
+use promoter_api::promotion::Phase;
+use serde_json::{Value, json};
+
+use crate::support::{Before, Kind, Rules, Scene, Workload, until_running};
+
+#[tokio::test]
+async fn a_horizontal_pod_autoscaler_goes_on_deciding() -> Result<()> {
+    let scene = Scene::new("hpa").await?;
+    let autoscaler = json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "maxReplicas": 9,
+            "minReplicas": 2,
+            "metrics": [{
+                "type": "Resource",
+                "resource": {
+                    "name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": 80},
+                },
+            }],
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        },
+    });
+    assert_the_member_decides(&scene, &autoscaler).await
+}
+
+#[tokio::test]
+async fn a_scaled_object_of_keda_goes_on_deciding_even_while_it_is_paused() -> Result<()> {
+    let scene = Scene::new("keda").await?;
+    let mut definition = Rules::create(&scene, "member1", &[scaled_objects()]).await?;
+    let definitions = Kind::new("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+    scene
+        .eventually("ScaledObjects can be created", async || {
+            let name = "scaledobjects.keda.sh";
+            let found = scene.member("member1").get(&definitions, name).await?;
+            let conditions = found["status"]["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten();
+            let established = |condition: &Value| {
+                condition["type"] == "Established" && condition["status"] == "True"
+            };
+            ensure!(
+                conditions.into_iter().any(established),
+                "{}",
+                found["status"]
+            );
+            Ok(())
+        })
+        .await?;
+    // Paused, it has no HorizontalPodAutoscaler; and the kind of the target may be left out.
+    let autoscaler = json!({
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {
+            "name": "web",
+            "annotations": {"autoscaling.keda.sh/paused": "true"},
+        },
+        "spec": {
+            "scaleTargetRef": {"name": "web"},
+            "triggers": [{"type": "cron"}],
+        },
+    });
+    assert_the_member_decides(&scene, &autoscaler).await?;
+    definition.lift().await
+}
+
+/// Promotes an autoscaled workload; afterwards as before, the member's count is the one that counts.
+async fn assert_the_member_decides(scene: &Scene, autoscaler: &Value) -> Result<()> {
+    Workload::new("web").deploy(scene, "member1").await?;
+    let member = scene.member("member1");
+    member.create(autoscaler).await?;
+    let before = Before::take(scene, "member1", "web").await?;
+
+    let promotion = scene.promoted("web", "member1").await?;
+
+    before.assert_untouched().await?;
+    let told = &promotion["status"]["before"]["autoscaled"];
+    ensure!(*told == true, "{}", promotion["status"]);
+    let template = scene.karmada.get(&Kind::deployment(), "web").await?;
+    let labels = &template["metadata"]["labels"];
+    ensure!(
+        labels["resourcetemplate.karmada.io/retain-replicas"] == "true",
+        "{labels}"
+    );
+    // As the autoscaler would.
+    member
+        .patch(
+            &Kind::deployment(),
+            "web",
+            &json!({"spec": {"replicas": 4}}),
+        )
+        .await?;
+    until_running(scene, "member1", "web").await?;
+    // An edit of the template arrives, and its count does not come with it.
+    let edit = json!({"spec": {"replicas": 3, "minReadySeconds": 1}});
+    scene
+        .karmada
+        .patch(&Kind::deployment(), "web", &edit)
+        .await?;
+    scene
+        .eventually("the edit has arrived", async || {
+            let web = member.get(&Kind::deployment(), "web").await?;
+            ensure!(web["spec"]["minReadySeconds"] == 1, "{}", web["spec"]);
+            ensure!(web["spec"]["replicas"] == 4, "{}", web["spec"]);
+            Ok(())
+        })
+        .await?;
+    until_running(scene, "member1", "web").await?;
+    let scaled = Before::take(scene, "member1", "web").await?;
+    scene.release("web").await?;
+    scene.until_phase("web", Phase::Released).await?;
+    scaled.assert_untouched().await
+}
+
+/// As much of KEDA's own definition as it takes to create one.
+fn scaled_objects() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "scaledobjects.keda.sh"},
+        "spec": {
+            "group": "keda.sh",
+            "names": {
+                "kind": "ScaledObject",
+                "listKind": "ScaledObjectList",
+                "plural": "scaledobjects",
+                "singular": "scaledobject",
+            },
+            "scope": "Namespaced",
+            "versions": [{
+                "name": "v1alpha1",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {
+                    "type": "object",
+                    "x-kubernetes-preserve-unknown-fields": true,
+                }},
+            }],
+        },
+    })
+}
