@@ -250,7 +250,7 @@ pub(super) fn plugins() -> &'static Path {
 
 /// Teaches a control plane the promoter's types.
 async fn apply_types(fleet: &Fleet) -> Result<()> {
-    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/karmada-promoter/crds");
+    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/karmada-promoter/control-plane");
     let types = types.to_string_lossy();
     for action in [
         ["apply", "--server-side"],
