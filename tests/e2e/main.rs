@@ -17,6 +17,7 @@
 
 mod authorization;
 mod capture;
+mod chart;
 mod crash;
 mod dependencies;
 mod door;
