@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
         .await
         .context(
             "the control plane does not serve Promotions; apply the CustomResourceDefinition of \
-             charts/karmada-promoter/crds to it first",
+             charts/karmada-promoter/control-plane to it first",
         )?;
     let instance = std::env::var("HOSTNAME").unwrap_or_default();
     let election = election.election(&control_plane, &instance)?;

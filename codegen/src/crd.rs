@@ -8,9 +8,10 @@ use promoter_api::promotion::Promotion;
 
 use crate::Generated;
 
-/// The definitions that the chart installs in the control plane.
+/// The definitions for the control plane. They are not in the chart's `crds`: Helm would install
+/// them in the host cluster, where nothing reads them.
 pub(crate) fn definitions(root: &Path) -> Result<Vec<Generated>> {
-    let folder = root.join("charts/karmada-promoter/crds");
+    let folder = root.join("charts/karmada-promoter/control-plane");
     let definition = Promotion::crd();
     let name = definition
         .metadata

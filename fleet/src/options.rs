@@ -10,6 +10,9 @@ pub struct FleetOptions {
     pub name: String,
     /// How many member clusters it has: `member1`, `member2`, and so on.
     pub members: usize,
+    /// Whether there is a cluster besides, `host`, in which whatever runs beside Karmada would run.
+    #[serde(default)]
+    pub host: bool,
     /// How fast Karmada and the controllers may go.
     pub speed: Speed,
     /// Whether every API server writes an audit log (metadata only) beside its log.
@@ -36,6 +39,7 @@ impl Default for FleetOptions {
         Self {
             name: "fleet".into(),
             members: 2,
+            host: false,
             speed: Speed::default(),
             audit: false,
             keep_logs: false,
@@ -57,6 +61,13 @@ impl FleetOptions {
     #[must_use]
     pub fn members(mut self, members: usize) -> Self {
         self.members = members;
+        self
+    }
+
+    /// Sets whether there is a host cluster.
+    #[must_use]
+    pub fn host(mut self, host: bool) -> Self {
+        self.host = host;
         self
     }
 

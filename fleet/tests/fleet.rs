@@ -16,10 +16,18 @@ fn alive(fleet: &Fleet, process: &str) -> bool {
 async fn a_fleet_is_broken_and_mended() {
     let name = format!("self-test-{}", std::process::id());
     // Spawned, to show that a test may start its fleet in a task.
-    let start = tokio::spawn(Fleet::start(FleetOptions::named(&name).members(1)));
+    let start = tokio::spawn(Fleet::start(
+        FleetOptions::named(&name).members(1).host(true),
+    ));
     let mut fleet = start.await.unwrap().unwrap();
     let folder = fleet.kubeconfig().ancestors().nth(2).unwrap().to_path_buf();
     assert_eq!(fleet.members(), ["member1"]);
+
+    let host = fleet.host_kubeconfig().unwrap();
+    assert!(host.is_file());
+    let variables = fleet.environment();
+    let variable = variables.iter().find(|(name, _)| name == "KUBECONFIG_HOST");
+    assert_eq!(variable.unwrap().1, host.to_string_lossy());
 
     let same_name = Fleet::start(FleetOptions::named(&name)).await;
     assert!(matches!(same_name, Err(Error::Running(_))), "{same_name:?}");
@@ -28,6 +36,9 @@ async fn a_fleet_is_broken_and_mended() {
     assert!(!alive(&fleet, "member1-apiserver"));
     fleet.check().unwrap();
     fleet.restart("member1-apiserver").await.unwrap();
+    fleet.until_ready().await.unwrap();
+
+    fleet.restart("host-apiserver").await.unwrap();
     fleet.until_ready().await.unwrap();
 
     fleet.pause("karmada-scheduler").unwrap();
@@ -39,6 +50,7 @@ async fn a_fleet_is_broken_and_mended() {
 
     let attached = Fleet::attach(&name).unwrap();
     assert_eq!(attached.members(), ["member1", "member2"]);
+    assert_eq!(attached.host_kubeconfig(), Some(host));
     assert!(alive(&attached, "etcd"));
     drop(attached);
     fleet.check().unwrap();
@@ -95,6 +107,17 @@ async fn programs_run_and_end(fleet: &Fleet) {
     assert_eq!(logged(&process, 2).await, "hello\nhello\n");
     process.terminate().await.unwrap();
     fleet.check().unwrap();
+
+    // `env` knows its own variables only: a shell would add some.
+    let bare = Program::new("/usr/bin/env")
+        .isolated()
+        .variable("WORD", "hello");
+    let process = fleet.run("bare", bare).await.unwrap();
+    process.wait().await.unwrap();
+    assert_eq!(
+        std::fs::read_to_string(process.log()).unwrap(),
+        "WORD=hello\n"
+    );
 
     let failing = Program::new("/bin/sh").arguments(["-c", "exit 3"]);
     let status = fleet.run("failing", failing).await.unwrap().wait().await;

@@ -18,6 +18,7 @@
 mod authorization;
 mod autoscaled;
 mod capture;
+mod chart;
 mod control_plane;
 mod crash;
 mod dependencies;

@@ -3,7 +3,10 @@
 use futures::future::try_join_all;
 
 use super::{Boot, BootError, member::Member, wait::has_condition};
-use crate::{client::Api, components::KARMADA};
+use crate::{
+    client::Api,
+    components::{HOST, KARMADA},
+};
 
 const CLUSTERS: &str = "/apis/cluster.karmada.io/v1alpha1/clusters";
 
@@ -16,8 +19,9 @@ impl Boot {
 
     /// Waits until every API server answers and Karmada finds every member ready.
     pub(crate) async fn until_ready(&self, members: &[String]) -> Result<(), BootError> {
+        let host = self.options.host.then_some(HOST);
         let clusters = members.iter().map(String::as_str).chain([KARMADA]);
-        try_join_all(clusters.map(|cluster| async move {
+        try_join_all(clusters.chain(host).map(|cluster| async move {
             let api = self.api(cluster).await?;
             self.until(&format!("{cluster}-apiserver"), || api.is_well("/readyz"))
                 .await

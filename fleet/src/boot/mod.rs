@@ -1,6 +1,7 @@
 //! Starts the components in the order in which they need each other, as much as possible at once.
 
 mod control_plane;
+mod host;
 mod join;
 mod manifests;
 mod member;
@@ -102,9 +103,17 @@ impl Boot {
     pub(crate) async fn fleet(&self, members: &[String]) -> Result<u16, BootError> {
         manifests::write_audit_policy(&self.layout)?;
         let etcd = self.etcd().await?;
-        let ((), members) = tokio::try_join!(
+        let host = async {
+            if self.options.host {
+                self.start_host(etcd).await
+            } else {
+                Ok(())
+            }
+        };
+        let ((), members, ()) = tokio::try_join!(
             ControlPlane::start(self, etcd),
             try_join_all(members.iter().map(|name| Member::start(self, etcd, name))),
+            host,
         )?;
         try_join_all(members.iter().map(|member| self.join(member))).await?;
         Ok(etcd)

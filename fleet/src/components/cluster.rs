@@ -11,6 +11,9 @@ use crate::{
 /// The name of the control plane among the clusters of a fleet.
 pub(crate) const KARMADA: &str = "karmada";
 
+/// The name of the host cluster.
+pub(crate) const HOST: &str = "host";
+
 /// Karmada's cluster proxy impersonates by user name, and only names that are bound to
 /// `clusters/proxy` reach the members: the binding that Karmada ships is for this one.
 const ADMINISTRATOR: &str = "system:admin";

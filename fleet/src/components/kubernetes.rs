@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    ClusterFiles, KARMADA,
+    ClusterFiles, HOST, KARMADA,
     cluster::{CONTROLLER_MANAGER, SCHEDULER},
 };
 use crate::{options::Speed, process::Program, programs::Programs};
@@ -13,6 +13,11 @@ const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 /// The controllers that Karmada's control plane has: nothing runs there.
 const KARMADA_CONTROLLERS: &str = "namespace,garbagecollector,serviceaccount-token,\
 ttl-after-finished,bootstrapsigner,tokencleaner,csrcleaner,csrsigning,clusterrole-aggregation";
+
+/// The controllers that the host cluster has: it takes in what people install there, and makes pods
+/// of it, which nothing schedules.
+const HOST_CONTROLLERS: &str = "clusterrole-aggregation,deployment,disruption,garbagecollector,\
+namespace,replicaset,root-ca-cert-publisher,serviceaccount,serviceaccount-token";
 
 /// What an API server needs to know besides its cluster's files.
 pub(crate) struct ApiServer<'a> {
@@ -97,10 +102,10 @@ pub(crate) fn kube_controller_manager(
         &files.token_private_key(),
     )
     .flag("use-service-account-credentials", true);
-    let program = if files.name == KARMADA {
-        program.flag("controllers", KARMADA_CONTROLLERS)
-    } else {
-        program
+    let program = match files.name.as_str() {
+        HOST => program.flag("controllers", HOST_CONTROLLERS),
+        KARMADA => program.flag("controllers", KARMADA_CONTROLLERS),
+        _ => program,
     };
     at_speed(program, speed)
 }

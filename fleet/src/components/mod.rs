@@ -7,7 +7,7 @@ mod karmada;
 mod kubernetes;
 mod kwok;
 
-pub(crate) use cluster::{ClusterFiles, KARMADA};
+pub(crate) use cluster::{ClusterFiles, HOST, KARMADA};
 pub(crate) use etcd::etcd;
 pub(crate) use karmada::{aggregated_apiserver, controller_manager, scheduler, webhook};
 pub(crate) use kubernetes::{ApiServer, kube_apiserver, kube_controller_manager, kube_scheduler};

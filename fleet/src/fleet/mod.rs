@@ -13,7 +13,7 @@ use std::{
 use crate::{
     boot::Boot,
     claim::claim,
-    components::KARMADA,
+    components::{HOST, KARMADA},
     error::Error,
     layout::{self, Layout},
     options::FleetOptions,
@@ -126,6 +126,14 @@ impl Fleet {
         self.boot.layout.kubeconfig(member)
     }
 
+    /// The administrator's kubeconfig for the host cluster, with the context `host`, if the fleet
+    /// has one.
+    #[must_use]
+    pub fn host_kubeconfig(&self) -> Option<PathBuf> {
+        let host = self.boot.options.host;
+        host.then(|| self.boot.layout.kubeconfig(HOST))
+    }
+
     /// The certificate by which a cluster's servers are known to those that trust the cluster, and
     /// its key, in PEM: for a server of one's own that is to be taken for one of them. The control
     /// plane's name is `karmada`.
@@ -148,18 +156,20 @@ impl Fleet {
     }
 
     /// The audit log of a cluster's API server, written if [`FleetOptions::audit`] is set. The
-    /// control plane's name is `karmada`.
+    /// control plane's name is `karmada`, the host cluster's `host`.
     #[must_use]
     pub fn audit_log(&self, cluster: &str) -> PathBuf {
         self.boot.layout.audit_log(cluster)
     }
 
     /// Variables for a shell or a process that is to work with this fleet: `KUBECONFIG_KARMADA`,
-    /// `KUBECONFIG_MEMBER1` and so on, `KUBECONFIG` with all of their contexts, and `PATH`.
+    /// `KUBECONFIG_MEMBER1` and so on, `KUBECONFIG_HOST` if there is a host cluster, `KUBECONFIG`
+    /// with all of their contexts, and `PATH`.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
         let clusters: Vec<(String, String)> = std::iter::once(KARMADA)
             .chain(self.members.iter().map(String::as_str))
+            .chain(self.boot.options.host.then_some(HOST))
             .map(|cluster| {
                 let path = self.boot.layout.kubeconfig(cluster);
                 let variable = format!("KUBECONFIG_{}", cluster.to_uppercase());

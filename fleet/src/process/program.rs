@@ -19,6 +19,9 @@ pub struct Program {
     path: PathBuf,
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
+    /// Whether its environment has nothing of the starting process's.
+    #[serde(default)]
+    isolated: bool,
 }
 
 impl Program {
@@ -28,7 +31,15 @@ impl Program {
             path: path.into(),
             arguments: Vec::new(),
             environment: BTreeMap::new(),
+            isolated: false,
         }
+    }
+
+    /// Leaves out of its environment whatever the starting process has.
+    #[must_use]
+    pub fn isolated(mut self) -> Self {
+        self.isolated = true;
+        self
     }
 
     /// Adds an argument.
@@ -71,7 +82,11 @@ impl Program {
     /// Starts it in a process group of its own, so that a Ctrl-C on the terminal is not meant for
     /// it and so that a signal reaches what it may have started itself.
     pub(super) fn spawn(&self, folder: &Path, log: &File) -> std::io::Result<Child> {
-        Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        if self.isolated {
+            command.env_clear();
+        }
+        command
             .args(&self.arguments)
             .envs(&self.environment)
             // Whoever calls may have a cluster selected that the fleet must not touch.

@@ -14,7 +14,7 @@ use tokio::{
     sync::{Mutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::marked;
+use super::{chart, marked};
 
 /// The promoter's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
@@ -137,6 +137,26 @@ pub(crate) async fn join(fleet: &Fleet, member: &str) -> Result<()> {
     Ok(())
 }
 
+/// The fleet with a host cluster, for the tests that install the chart there, for one of them at a
+/// time: each of its hubs carries out every Promotion. No promoter runs in it.
+pub(crate) async fn hosted() -> Result<MutexGuard<'static, Arc<Fleet>>> {
+    static HOSTED: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
+    let start = || async {
+        let name = format!("e2e-hosted-{}", std::process::id());
+        let fleet = Fleet::start(FleetOptions::named(name).members(1).host(true)).await?;
+        apply_types(&fleet).await?;
+        anyhow::Ok(Mutex::new(Arc::new(fleet)))
+    };
+    let fleet = HOSTED.get_or_try_init(start).await?.lock().await;
+    // The test before may have failed half-way.
+    for process in fleet.processes() {
+        if process.running && process.name.starts_with(chart::RELEASE) {
+            fleet.kill(&process.name).await?;
+        }
+    }
+    Ok(fleet)
+}
+
 async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     let name = format!("e2e-{name}-{}", std::process::id());
     let fleet = Fleet::start(FleetOptions::named(name).members(members)).await?;
@@ -202,10 +222,10 @@ pub(crate) async fn run(
     program: &str,
     arguments: &[&str],
 ) -> Result<String> {
-    let kubeconfig = if cluster == "karmada" {
-        fleet.kubeconfig().to_path_buf()
-    } else {
-        fleet.member_kubeconfig(cluster)
+    let kubeconfig = match cluster {
+        "host" => fleet.host_kubeconfig().context("the fleet has no host")?,
+        "karmada" => fleet.kubeconfig().to_path_buf(),
+        member => fleet.member_kubeconfig(member),
     };
     let said = || format!("{program} {}", arguments.join(" "));
     // kubectl finds its plugin on the path.
@@ -218,6 +238,8 @@ pub(crate) async fn run(
         Command::new(fleet.programs().join(program))
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
+            // What a server serves is remembered by its address, and other fleets have had that.
+            .env("KUBECACHEDIR", folder(fleet).join("work/kubectl"))
             .env("PATH", path)
             .kill_on_drop(true)
             .output(),
@@ -232,6 +254,12 @@ pub(crate) async fn run(
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The folder with a fleet's files.
+pub(super) fn folder(fleet: &Fleet) -> &Path {
+    let kubeconfig = fleet.kubeconfig();
+    kubeconfig.ancestors().nth(2).unwrap_or(kubeconfig)
 }
 
 /// The folder with `kubectl-promote`, which is built first: Cargo builds for a test only what is in
@@ -253,7 +281,7 @@ pub(super) fn plugins() -> &'static Path {
 
 /// Teaches a control plane the promoter's types.
 async fn apply_types(fleet: &Fleet) -> Result<()> {
-    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/karmada-promoter/crds");
+    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/karmada-promoter/control-plane");
     let types = types.to_string_lossy();
     for action in [
         ["apply", "--server-side"],

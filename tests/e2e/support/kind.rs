@@ -23,6 +23,7 @@ const WITHOUT_NAMESPACE: &[&str] = &[
     "ResourceInterpreterCustomization",
     "SelfSubjectReview",
     "SubjectAccessReview",
+    "TokenReview",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",

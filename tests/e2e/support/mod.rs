@@ -13,12 +13,14 @@
 //! - [`Recording`]: everything that ever happened to the objects of a kind;
 //! - [`kubectl_promote`]: `kubectl promote …`, with its exit code and all that it printed;
 //! - [`proxy`]: the fleet's API servers, with a proxy before them that can be told to fail;
+//! - [`chart`]: the chart, installed by helm, and run as a node would run it;
 //! - [`Rules`] and [`Webhook`]: what a member's administrator sets up for one namespace;
 //! - [`user`]: people with rights of their own;
 //! - [`sample`]: how much of what could be tested is tested.
 #![allow(dead_code, reason = "not every filter of the tests uses everything")]
 
 mod before;
+pub(crate) mod chart;
 mod cluster;
 pub(crate) mod fleet;
 mod hub;

@@ -321,7 +321,7 @@ pub(crate) fn manifest(work: &Value) -> &Value {
 }
 
 /// A name that no test of this or of another run has used on the fleet.
-fn unique(name: &str) -> String {
+pub(super) fn unique(name: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -154,17 +154,22 @@ pub(crate) async fn until_running(scene: &Scene, member: &str, name: &str) -> Re
     scene
         .eventually(&what, async || {
             let deployment = scene.member(member).get(&Kind::deployment(), name).await?;
-            let (spec, status) = (&deployment["spec"], &deployment["status"]);
-            let wanted = spec["replicas"].as_i64();
-            let counted = |key: &str| Some(status[key].as_i64().unwrap_or_default());
-            ensure!(
-                status["observedGeneration"] == deployment["metadata"]["generation"]
-                    && ["replicas", "updatedReplicas", "availableReplicas"]
-                        .into_iter()
-                        .all(|key| counted(key) == wanted),
-                "{wanted:?} replicas are wanted, the status is {status}"
-            );
-            Ok(())
+            assert_rolled_out(&deployment)
         })
         .await
+}
+
+/// Fails unless all pods of a Deployment run, and are of its newest template.
+pub(super) fn assert_rolled_out(deployment: &Value) -> Result<()> {
+    let (spec, status) = (&deployment["spec"], &deployment["status"]);
+    let wanted = spec["replicas"].as_i64();
+    let counted = |key: &str| Some(status[key].as_i64().unwrap_or_default());
+    ensure!(
+        status["observedGeneration"] == deployment["metadata"]["generation"]
+            && ["replicas", "updatedReplicas", "availableReplicas"]
+                .into_iter()
+                .all(|key| counted(key) == wanted),
+        "{wanted:?} replicas are wanted, the status is {status}"
+    );
+    Ok(())
 }

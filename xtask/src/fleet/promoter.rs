@@ -65,7 +65,7 @@ async fn guard(fleet: &Fleet) -> anyhow::Result<()> {
 }
 
 async fn apply_types(fleet: &Fleet) -> anyhow::Result<()> {
-    let types = workspace::root().join("charts/karmada-promoter/crds");
+    let types = workspace::root().join("charts/karmada-promoter/control-plane");
     for action in [
         ["apply", "--server-side"],
         // The hub watches them from its first moment on.

@@ -9,8 +9,11 @@ use crate::say::say;
 
 /// Lists the processes.
 pub(super) fn status(fleet: &Fleet) {
-    let members = fleet.members().join(", ");
-    say(format_args!("fleet {} with {members}", fleet.name()));
+    let members = fleet.members().iter().map(String::as_str);
+    let host = fleet.host_kubeconfig().map(|_| "host");
+    let clusters: Vec<&str> = members.chain(host).collect();
+    let clusters = clusters.join(", ");
+    say(format_args!("fleet {} with {clusters}", fleet.name()));
     for process in fleet.processes() {
         let state = if process.running { "running" } else { "ended" };
         say(format_args!(

@@ -6,6 +6,10 @@ use promoter_fleet::{FleetOptions, Speed};
 use super::{Name, Started, promoter, start};
 use crate::say::say;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each of them is a flag of its own"
+)]
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -13,6 +17,9 @@ pub(crate) struct Arguments {
     /// How many member clusters it has
     #[arg(long, default_value_t = 2)]
     members: usize,
+    /// Add a cluster to install charts into, with an API server and controllers but no node
+    #[arg(long)]
+    host: bool,
     /// Build the promoter and run it in the fleet
     #[arg(long)]
     promoter: bool,
@@ -32,6 +39,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     eprintln!("starting fleet {name} with {} members", arguments.members);
     let options = FleetOptions::named(&name)
         .members(arguments.members)
+        .host(arguments.host)
         .audit(arguments.audit)
         .speed(if arguments.as_shipped {
             Speed::AsShipped

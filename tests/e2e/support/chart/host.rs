@@ -1,0 +1,109 @@
+//! A namespace of the host cluster, and what a user does there with helm.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use promoter_fleet::Fleet;
+use serde_json::{Value, json};
+
+use super::{Kubelet, RELEASE, folder, words};
+use crate::support::{Cluster, fleet, scene::unique};
+
+/// A namespace that no other test uses, in which pods are held to the strictest of the Pod Security
+/// Standards.
+pub(crate) struct Host {
+    pub(crate) cluster: Cluster,
+    fleet: Arc<Fleet>,
+}
+
+impl Host {
+    /// A namespace of a fleet's host cluster. The name is the test's, in short.
+    pub(crate) async fn new(fleet: Arc<Fleet>, name: &str) -> Result<Self> {
+        let kubeconfig = fleet.host_kubeconfig().context("the fleet has no host")?;
+        let cluster = Cluster::connect(&kubeconfig, "host", &unique(name)).await?;
+        let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+        let namespace = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": cluster.namespace(), "labels": labels},
+        });
+        cluster.create(&namespace).await?;
+        println!(
+            "namespace {} of {}'s host",
+            cluster.namespace(),
+            fleet.name()
+        );
+        Ok(Self { cluster, fleet })
+    }
+
+    /// Creates the Secret with the control plane's kubeconfig, as the chart expects it.
+    pub(crate) async fn give_kubeconfig(&self) -> Result<()> {
+        let kubeconfig = std::fs::read_to_string(self.fleet.kubeconfig())?;
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "karmada-promoter-kubeconfig"},
+            "stringData": {"kubeconfig": kubeconfig},
+        });
+        self.cluster.create(&secret).await?;
+        Ok(())
+    }
+
+    /// Whatever runs this namespace's pods.
+    pub(crate) fn kubelet(&self) -> Kubelet {
+        Kubelet::new(Arc::clone(&self.fleet), self.cluster.clone())
+    }
+
+    /// Installs the chart with these values and returns what helm says then.
+    pub(crate) async fn install(&self, values: &Value) -> Result<String> {
+        self.release("install", &words(values)).await
+    }
+
+    /// Changes these values of the release.
+    pub(crate) async fn change(&self, values: &Value) -> Result<String> {
+        let words = [vec!["--reset-then-reuse-values".into()], words(values)];
+        self.release("upgrade", &words.concat()).await
+    }
+
+    /// Runs helm on the release and the chart.
+    pub(crate) async fn release(&self, command: &str, words: &[String]) -> Result<String> {
+        let folder = folder();
+        let folder = folder.to_string_lossy();
+        let mut all = vec![command, RELEASE, &folder];
+        all.extend(words.iter().map(String::as_str));
+        self.helm(&all).await
+    }
+
+    /// Takes the release away.
+    pub(crate) async fn uninstall(&self) -> Result<()> {
+        self.helm(&["uninstall", RELEASE]).await.map(|_| ())
+    }
+
+    /// Runs kubectl in this namespace, and returns what it printed.
+    pub(crate) async fn kubectl(&self, words: &[&str]) -> Result<String> {
+        self.run("kubectl", words).await
+    }
+
+    /// Everything in this namespace, as `kind/name`, but for events.
+    pub(crate) async fn objects(&self) -> Result<BTreeSet<String>> {
+        let words = ["api-resources", "--namespaced", "--verbs=list", "-o=name"];
+        let kinds = self.kubectl(&words).await?;
+        let kinds: Vec<&str> = kinds
+            .lines()
+            .filter(|kind| !kind.starts_with("events"))
+            .collect();
+        let words = ["get", &kinds.join(","), "-o=name", "--ignore-not-found"];
+        let objects = self.kubectl(&words).await?;
+        Ok(objects.lines().map(str::to_owned).collect())
+    }
+
+    async fn helm(&self, words: &[&str]) -> Result<String> {
+        self.run("helm", words).await
+    }
+
+    async fn run(&self, program: &str, words: &[&str]) -> Result<String> {
+        let mut all = words.to_vec();
+        all.extend(["--namespace", self.cluster.namespace()]);
+        fleet::run(&self.fleet, "host", program, &all).await
+    }
+}
