@@ -202,8 +202,10 @@ mod tests {
             managed: false,
             message: None,
             preserve,
+            refused_by_guard: false,
             replicas: None,
             retains_replicas: false,
+            retried: false,
             suspended: true,
             taken_over: false,
         }

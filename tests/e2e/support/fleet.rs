@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use promoter_fleet::{Fleet, FleetOptions, Process, Program};
 use tokio::{
     process::Command,
-    sync::{Mutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use super::{chart, marked};
