@@ -12,9 +12,14 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use promoter_domain::opt_in::{OptIn, OptIns};
 use promoter_engine::{Context, Limits, controller};
 use promoter_kubernetes::{events::Events, members::Members, objects::Objects, resource::Resource};
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    election::{ElectionArguments, while_leading},
+    stopped::Stopped,
+};
 
 /// The flags of the hub.
 #[derive(Args)]
@@ -31,9 +36,21 @@ pub(crate) struct HubArguments {
     #[arg(long)]
     context: Option<String>,
 
+    #[command(flatten)]
+    election: ElectionArguments,
+
     /// The kubeconfig of the Karmada control plane. Without it, `KUBECONFIG` and the usual places.
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
+
+    /// Which clusters may opt in to which namespaces by annotations; may be repeated. Names may end
+    /// in *, for everything that begins so.
+    #[arg(
+        long,
+        value_name = "CLUSTER=NAMESPACE[,NAMESPACE]",
+        default_value = "*=*"
+    )]
+    opt_in: Vec<OptIn>,
 
     /// How long Karmada may take to render what is staged, in seconds, before it is given up.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -51,7 +68,9 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
         commit_timeout,
         concurrency,
         context,
+        election,
         kubeconfig,
+        opt_in,
         staging_timeout,
         trust_every_annotation,
     } = arguments;
@@ -64,32 +83,75 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
             "the control plane does not serve Promotions; apply the CustomResourceDefinition of \
              charts/karmada-promoter/crds to it first",
         )?;
-    let members = Arc::new(Members::new(control_plane.clone()));
     let instance = std::env::var("HOSTNAME").unwrap_or_default();
-    let engine = controller::run(
-        Context {
-            control_plane: control_plane.clone(),
-            events: Events::new(client, &instance),
-            instance: instance.clone(),
-            limits: Limits {
-                commit: Duration::from_secs(commit_timeout),
-                staging: Duration::from_secs(staging_timeout),
-            },
-            members: Arc::clone(&members),
-            started: Instant::now(),
-        },
+    let election = election.election(&control_plane, &instance)?;
+    let hub = Hub {
+        client,
         concurrency,
-        stopped()?,
-    );
-    tracing::info!(trust_every_annotation, concurrency, "the hub is running");
-    if !trust_every_annotation {
-        engine.await;
-        return Ok(());
+        limits: Limits {
+            commit: Duration::from_secs(commit_timeout),
+            staging: Duration::from_secs(staging_timeout),
+        },
+        members: Arc::new(Members::new(control_plane.clone())),
+        control_plane,
+        instance,
+        opt_ins: Arc::new(OptIns::from(opt_in)),
+        stopped: Stopped::listen()?,
+        trust_every_annotation,
+    };
+    match &election {
+        Some(election) => while_leading(election, || hub.act(), &hub.stopped).await,
+        None => hub.act().await,
     }
-    tokio::select! {
-        () = engine => Ok(()),
-        result = promoter_annotation::run(control_plane, members, &instance) => {
-            result.context("the annotation door has closed")
+}
+
+/// What the hub acts with, whenever it leads.
+struct Hub {
+    client: Client,
+    concurrency: u16,
+    control_plane: Objects,
+    instance: String,
+    limits: Limits,
+    members: Arc<Members>,
+    opt_ins: Arc<OptIns>,
+    stopped: Stopped,
+    trust_every_annotation: bool,
+}
+
+impl Hub {
+    /// Carries Promotions out, and looks at annotations where they are trusted, until the process
+    /// is told to stop.
+    async fn act(&self) -> anyhow::Result<()> {
+        let stopped = self.stopped.clone();
+        let engine = controller::run(
+            Context {
+                control_plane: self.control_plane.clone(),
+                events: Events::new(self.client.clone(), &self.instance),
+                instance: self.instance.clone(),
+                limits: self.limits,
+                members: Arc::clone(&self.members),
+                opt_ins: Arc::clone(&self.opt_ins),
+                started: Instant::now(),
+            },
+            self.concurrency,
+            async move { stopped.wait().await },
+        );
+        tracing::info!(
+            trust_every_annotation = self.trust_every_annotation,
+            concurrency = self.concurrency,
+            "the hub is running"
+        );
+        if !self.trust_every_annotation {
+            engine.await;
+            return Ok(());
+        }
+        let (control_plane, members) = (self.control_plane.clone(), Arc::clone(&self.members));
+        let opt_ins = Arc::clone(&self.opt_ins);
+        tokio::select! {
+            () = engine => Ok(()),
+            result = promoter_annotation::run(control_plane, members, opt_ins, &self.instance) => {
+                result.context("the annotation door has closed")
+            }
         }
     }
 }
@@ -109,17 +171,4 @@ async fn connect(kubeconfig: Option<PathBuf>, context: Option<String>) -> anyhow
     };
     let config = config.context("the kubeconfig names no usable control plane")?;
     Client::try_from(config).context("no client can be made of the kubeconfig")
-}
-
-/// Done when the process is asked to stop, by an interrupt or a termination.
-fn stopped() -> anyhow::Result<impl Future<Output = ()> + Send + Sync + 'static> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        tracing::info!("asked to stop; what is under way is brought to a safe place");
-    })
 }

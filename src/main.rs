@@ -2,7 +2,9 @@
 //!
 //! Only flags and wiring live here: what a role does is its crate's.
 
+mod election;
 mod hub;
+mod stopped;
 
 use std::io::IsTerminal as _;
 

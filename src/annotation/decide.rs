@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use promoter_api::marks;
-use promoter_domain::precondition;
+use promoter_domain::{opt_in::OptIns, precondition};
 
 use crate::promotions::Record;
 
@@ -28,6 +28,8 @@ pub(crate) enum Warning {
     ConflictingTemplate(Vec<String>),
     /// The annotation has another value than the two.
     InvalidAnnotation(String),
+    /// The cluster may not opt in to the namespace.
+    NamespaceNotAllowed,
     /// Karmada never propagates what is in the namespace.
     NamespaceReserved,
 }
@@ -44,6 +46,7 @@ pub(crate) fn asks(metadata: &ObjectMeta) -> bool {
 /// there is no Promotion.
 pub(crate) fn decide(
     cluster: &str,
+    opt_ins: &OptIns,
     metadata: &ObjectMeta,
     promotion: Option<&Record>,
     federated: bool,
@@ -57,16 +60,23 @@ pub(crate) fn decide(
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     match promotion {
         // Once it is gone, the Deployment is looked at again.
-        Some(promotion) if promotion.deleting => Decision::Nothing,
+        Some(promotion) if promotion.deleting => return Decision::Nothing,
+        Some(promotion) if !promotion.released && promotion.is_from(cluster) => {
+            return Decision::Nothing;
+        }
+        _ => {}
+    }
+    if precondition::is_reserved_namespace(namespace) {
+        return Decision::Warn(Warning::NamespaceReserved);
+    }
+    // Before anything is told of what the control plane has there.
+    if !opt_ins.allow(cluster, namespace) {
+        return Decision::Warn(Warning::NamespaceNotAllowed);
+    }
+    match promotion {
         // Released, it belongs to no cluster any more.
         Some(promotion) if promotion.released => Decision::Reopen,
-        Some(promotion) if promotion.clusters.iter().any(|from| from == cluster) => {
-            Decision::Nothing
-        }
         Some(promotion) => Decision::Warn(Warning::ConflictingTemplate(promotion.clusters.clone())),
-        None if precondition::is_reserved_namespace(namespace) => {
-            Decision::Warn(Warning::NamespaceReserved)
-        }
         None if federated => Decision::Warn(Warning::AlreadyFederated),
         None => Decision::Create,
     }
@@ -79,6 +89,7 @@ impl Warning {
             Self::AlreadyFederated => "AlreadyFederated",
             Self::ConflictingTemplate(_) => "ConflictingTemplate",
             Self::InvalidAnnotation(_) => "InvalidAnnotation",
+            Self::NamespaceNotAllowed => "NamespaceNotAllowed",
             Self::NamespaceReserved => "NamespaceReserved",
         }
     }
@@ -102,6 +113,11 @@ impl Warning {
             Self::InvalidAnnotation(value) => format!(
                 "Deployment {namespace}/{name} of cluster {cluster} is not promoted: {key} must \
                  be \"true\" to promote it or \"false\" not to, and it is {value:?}"
+            ),
+            Self::NamespaceNotAllowed => format!(
+                "Deployment {namespace}/{name} of cluster {cluster} is not promoted: the cluster \
+                 may not opt in to that namespace; have it allowed where the hub runs (--opt-in), \
+                 or promote it from the control plane with kubectl promote"
             ),
             Self::NamespaceReserved => format!(
                 "Deployment {namespace}/{name} of cluster {cluster} is not promoted: the \
@@ -135,6 +151,10 @@ mod tests {
             namespace: Some(namespace.to_owned()),
             ..ObjectMeta::default()
         }
+    }
+
+    fn anywhere() -> OptIns {
+        vec!["*=*".parse().unwrap()].into()
     }
 
     fn record(cluster: &str) -> Record {
@@ -221,9 +241,37 @@ mod tests {
         for (namespace, enabled, promotion, federated, decision) in cases {
             let metadata = metadata(namespace, enabled);
             assert_eq!(
-                decide("member1", &metadata, promotion, federated),
+                decide("member1", &anywhere(), &metadata, promotion, federated),
                 decision,
                 "{namespace} {enabled:?} {promotion:?} {federated}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cluster_opts_in_only_where_it_may() {
+        let elsewhere = OptIns::from(vec!["member1=pay".parse().unwrap()]);
+        let in_hand = record("member1");
+        let conflict = record("member2");
+        let released = Record {
+            released: true,
+            ..record("member1")
+        };
+        let not_allowed = || Decision::Warn(Warning::NamespaceNotAllowed);
+        for (promotion, federated, decision) in [
+            (None, false, not_allowed()),
+            // Nothing is told of what is there.
+            (None, true, not_allowed()),
+            (Some(&conflict), false, not_allowed()),
+            (Some(&released), false, not_allowed()),
+            // What somebody else has asked for in the control plane goes on.
+            (Some(&in_hand), false, Decision::Nothing),
+        ] {
+            let metadata = metadata("shop", Some("true"));
+            assert_eq!(
+                decide("member1", &elsewhere, &metadata, promotion, federated),
+                decision,
+                "{promotion:?} {federated}"
             );
         }
     }
@@ -235,7 +283,10 @@ mod tests {
                 deletion_timestamp: Some(Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH)),
                 ..metadata("shop", Some(enabled))
             };
-            assert_eq!(decide("member1", &metadata, None, false), Decision::Nothing);
+            assert_eq!(
+                decide("member1", &anywhere(), &metadata, None, false),
+                Decision::Nothing
+            );
         }
     }
 
@@ -247,6 +298,7 @@ mod tests {
                 Warning::ConflictingTemplate(vec!["member2".to_owned()]),
                 Reason::ConflictingTemplate,
             ),
+            (Warning::NamespaceNotAllowed, Reason::NamespaceNotAllowed),
             (Warning::NamespaceReserved, Reason::NamespaceReserved),
         ];
         for (warning, reason) in words {

@@ -13,8 +13,10 @@
 //! - [`queue`]: the Deployments of a member that are to be looked at, now or later;
 //! - [`look`]: one look at a Deployment, with what is done about it.
 //!
-//! Who annotated is not known here. Until admission stamps it, every annotation counts as allowed,
-//! and the hub runs this door only where it is told to trust them.
+//! Who annotated is not known here. Until admission stamps it, every annotation counts as allowed
+//! where its cluster may opt in to the namespace, and the hub runs this door only where it is told
+//! to trust them. What it creates is asked for by a user of that member, never by one of the
+//! control plane.
 
 mod clusters;
 mod decide;
@@ -31,6 +33,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use promoter_domain::opt_in::OptIns;
 use promoter_kubernetes::{clusters::Change, members::Members, objects::Objects};
 use tokio::task::{JoinError, JoinSet};
 
@@ -49,18 +52,20 @@ pub enum Error {
 
 /// Keeps the door open, until the future is dropped.
 ///
-/// `instance` is the name under which this process publishes events: its pod's, or its machine's.
+/// `opt_ins` says which clusters may opt in to which namespaces; `instance` is the name under which this process publishes events: its pod's, or its machine's.
 /// It ends only by an error, after which the process should be started again; interruptions of
 /// API servers are no such errors.
 pub async fn run(
     control_plane: Objects,
     members: Arc<Members>,
+    opt_ins: Arc<OptIns>,
     instance: &str,
 ) -> Result<(), Error> {
     let door = Arc::new(Door {
         control_plane,
         instance: instance.to_owned(),
         members,
+        opt_ins,
         promotions: Promotions::default(),
         warned: Mutex::default(),
     });
@@ -104,6 +109,7 @@ struct Door {
     control_plane: Objects,
     instance: String,
     members: Arc<Members>,
+    opt_ins: Arc<OptIns>,
     promotions: Promotions,
     /// The reasons that each Deployment was warned of already, by its UID.
     warned: Mutex<HashMap<String, BTreeSet<&'static str>>>,

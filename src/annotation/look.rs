@@ -3,9 +3,9 @@
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use promoter_api::promotion::{
     DependencyKind, DesiredState, ManagedDependencies, ManagedWorkload, OnClusterRemoval,
-    Promotion, PromotionSpec, StaleMarks, WorkloadReference,
+    Promotion, PromotionSpec, Requester, StaleMarks, WorkloadReference,
 };
-use promoter_domain::{object::ObjectKind, plan};
+use promoter_domain::{authorization::requester_patch, object::ObjectKind, plan};
 use promoter_kubernetes::{
     events::{EventType, Events},
     existing,
@@ -14,7 +14,7 @@ use promoter_kubernetes::{
     resource::Resource,
 };
 use serde::Deserialize as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Door, Key,
@@ -44,6 +44,9 @@ pub(crate) enum Error {
     #[error("its metadata cannot be understood: {0}")]
     Unreadable(serde_json::Error),
 }
+
+/// The name for those whom nothing has stamped, which no user has.
+const ANYBODY: &str = "unknown (--trust-every-annotation)";
 
 /// What came of a write.
 enum Written {
@@ -87,13 +90,16 @@ impl Door {
                     .await
                     .map_err(of_control_plane)?
                     .is_some();
-            let decision = decide::decide(&member.name, &metadata, record.as_ref(), federated);
+            let decision = decide::decide(
+                &member.name,
+                &self.opt_ins,
+                &metadata,
+                record.as_ref(),
+                federated,
+            );
             let written = match (decision, promotion) {
                 (Decision::Create, _) => self.create(member, key).await?,
-                (Decision::Reopen, Some(promotion)) => {
-                    let version = &promotion["metadata"]["resourceVersion"];
-                    self.reopen(member, key, version).await?
-                }
+                (Decision::Reopen, Some(promotion)) => self.reopen(member, key, &promotion).await?,
                 (Decision::Warn(warning), _) => {
                     self.warn(member, events, &metadata, &warning).await;
                     Written::Done
@@ -120,7 +126,7 @@ impl Door {
                 managed_dependencies: ManagedDependencies::default(),
                 managed_workload: ManagedWorkload::default(),
                 on_cluster_removal: OnClusterRemoval::default(),
-                requester: None,
+                requester: Some(annotator(member)),
                 stale_marks: StaleMarks::default(),
                 suspend: false,
                 workload: WorkloadReference::deployment(name),
@@ -180,12 +186,16 @@ impl Door {
         &self,
         member: &Member,
         key: &Key,
-        version: &serde_json::Value,
+        promotion: &Value,
     ) -> Result<Written, Error> {
         let patch = json!({
             // Whoever changed it since it was read may have wanted something else.
-            "metadata": {"resourceVersion": version},
-            "spec": {"clusters": [member.name], "desiredState": DesiredState::Promoted},
+            "metadata": {"resourceVersion": promotion["metadata"]["resourceVersion"]},
+            "spec": {
+                "clusters": [member.name],
+                "desiredState": DesiredState::Promoted,
+                "requester": requester_patch(&promotion["spec"]["requester"], &annotator(member)),
+            },
         });
         let patched = self
             .control_plane
@@ -242,6 +252,15 @@ impl Error {
                 .is_some_and(|status| status.as_u16() == UNAUTHORIZED),
             _ => false,
         }
+    }
+}
+
+/// Whoever annotated a Deployment of a member: nothing there tells who it was.
+fn annotator(member: &Member) -> Requester {
+    Requester {
+        cluster: Some(member.name.clone()),
+        username: ANYBODY.to_owned(),
+        ..Requester::default()
     }
 }
 

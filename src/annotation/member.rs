@@ -131,7 +131,7 @@ fn wanted(door: &Door, cluster: &str, deployment: PartialObjectMeta<Deployment>)
         name: metadata.name.clone()?,
     };
     let promotion = door.promotions.get(&key);
-    match decide::decide(cluster, &metadata, promotion.as_ref(), false) {
+    match decide::decide(cluster, &door.opt_ins, &metadata, promotion.as_ref(), false) {
         Decision::Nothing => None,
         Decision::Warn(warning) => {
             let uid = metadata.uid.as_deref().unwrap_or_default();

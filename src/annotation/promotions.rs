@@ -131,6 +131,11 @@ impl Index {
 }
 
 impl Record {
+    /// Whether the workload is promoted from a cluster.
+    pub(crate) fn is_from(&self, cluster: &str) -> bool {
+        self.clusters.iter().any(|from| from == cluster)
+    }
+
     /// What a Promotion as the API server answers it says.
     pub(crate) fn read(promotion: &Value) -> Self {
         let deleting = promotion["metadata"]["deletionTimestamp"].is_string();

@@ -20,6 +20,13 @@ pub const FOLLOWS: &str = "promote.karmada.io/follows";
 pub const REQUESTED_AT: &str = "promote.karmada.io/requested-at";
 /// The finalizer on a Promotion, so that nothing staged outlives it.
 pub const FINALIZER: &str = "promote.karmada.io/engine";
+/// Label of a member's Deployment while its API server is to refuse every write of Karmada's that
+/// would undo an edit. A label, because annotations are copied to ReplicaSets and raise the
+/// generation.
+pub const GUARD: &str = "promote.karmada.io/guard";
+/// The name of the `ValidatingAdmissionPolicy`, and of its binding, that refuses those writes. It
+/// stands in what the member answers to them.
+pub const GUARD_POLICY: &str = "guard.promote.karmada.io";
 /// Kubernetes' recommended label for the tool that manages an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 

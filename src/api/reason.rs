@@ -137,8 +137,8 @@ impl Reason {
             ),
             Self::LateEdit => (
                 "The workload was changed while it was being promoted.",
-                "Nothing: it is planned anew. Change it after the promotion, in the control \
-                 plane.",
+                "Nothing: it is planned anew, or the change was carried into the control plane's \
+                 template. Change it there once it is promoted.",
             ),
             Self::ManagedByOther => (
                 "Helm, Argo CD or Flux manages it, or it bears the marks of a Karmada that has \

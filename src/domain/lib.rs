@@ -6,6 +6,7 @@
 //!
 //! In the order in which a promotion meets them:
 //! - [`object`]: the objects a promotion is about, and what they are called in Karmada;
+//! - [`authorization`] and [`opt_in`]: what whoever asks must be allowed to do by themselves;
 //! - [`closure`]: what a pod template needs to start;
 //! - [`precondition`]: what must hold before anything is written;
 //! - [`plan`]: what will be created, what is reused, what stays, or why not;
@@ -13,13 +14,17 @@
 //! - [`policy`]: the policies, and the patches that stage, commit and settle them;
 //! - [`observation`] and [`step`]: what is seen of all that, and what to do next;
 //! - [`rehearsal`]: what Karmada's write will be, and what it would change;
+//! - [`late_edit`]: what a person edits in the member while Karmada takes over;
 //! - [`snapshot`]: whether a workload is still what it was;
 //! - [`strip`]: a member's object without the marks that Karmada left.
 
+pub mod authorization;
 pub mod closure;
+pub mod late_edit;
 pub mod manager;
 pub mod object;
 pub mod observation;
+pub mod opt_in;
 pub mod plan;
 pub mod policy;
 pub mod precondition;

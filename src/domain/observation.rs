@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use promoter_api::{karmada::ResourceBinding, marks};
-use serde::Deserialize as _;
+use promoter_api::marks;
 use serde_json::Value;
 
 use crate::object::{ObjectKey, ObjectKind};
@@ -31,6 +30,31 @@ pub struct ObjectState {
     pub template_version: Option<Version>,
     /// What Karmada rendered for each cluster.
     pub works: Vec<WorkState>,
+}
+
+/// The workload in the member that it is promoted from, while Karmada takes it over or lets go of
+/// it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct LiveWorkload {
+    /// Karmada has written the template as it is now.
+    pub current: bool,
+    /// What a person has edited meanwhile.
+    pub edit: Edit,
+    /// It bears the mark under which the member refuses Karmada's writes that would undo an edit.
+    pub guarded: bool,
+    /// Which one was seen, as it was.
+    pub version: Option<Version>,
+}
+
+/// An edit of the workload in the member, made after it was rehearsed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Edit {
+    /// There it stands, and the template does not know of it.
+    Made,
+    /// There is none that the template does not know of.
+    None,
+    /// Karmada's write has undone it; its ReplicaSet is left.
+    Undone,
 }
 
 /// What was seen of an object: a write that was decided on by it must not happen to what the
@@ -130,8 +154,12 @@ pub struct WorkState {
     pub preserve: bool,
     /// The number of replicas in the manifest, for a workload.
     pub replicas: Option<i64>,
+    /// The member did not take it because of the guard.
+    pub refused_by_guard: bool,
     /// The manifest lets the member keep its own number of replicas.
     pub retains_replicas: bool,
+    /// Karmada was made to look at it again, and has not written it since.
+    pub retried: bool,
     /// Nothing of it is to be dispatched.
     pub suspended: bool,
     /// The live object in the member bears the mark of this very Work.
@@ -254,6 +282,9 @@ impl WorkState {
             conditions.find(|condition| condition["type"] == kind)
         };
         let applied = condition("Applied");
+        let message = applied
+            .filter(|condition| condition["status"] == "False")
+            .map(|condition| condition["message"].as_str().unwrap_or_default().to_owned());
         let marks_of_live = live.map(|live| &live["metadata"]);
         let managed =
             marks_of_live.is_some_and(|metadata| metadata["labels"][marks::MANAGED] == "true");
@@ -275,12 +306,15 @@ impl WorkState {
             managed,
             dispatching_stopped: condition("Dispatching")
                 .is_some_and(|condition| condition["status"] == "False"),
-            message: applied
-                .filter(|condition| condition["status"] == "False")
-                .map(|condition| condition["message"].as_str().unwrap_or_default().to_owned()),
+            refused_by_guard: message
+                .as_deref()
+                .is_some_and(|message| message.contains(marks::GUARD_POLICY)),
+            message,
             preserve: spec["preserveResourcesOnDeletion"] == true,
             replicas: manifest["spec"]["replicas"].as_i64(),
             retains_replicas: manifest["metadata"]["labels"][marks::RETAIN_REPLICAS] == "true",
+            // Karmada writes it always; the engine takes it off.
+            retried: spec["suspendDispatching"].is_null(),
             suspended: spec["suspendDispatching"] == true,
             taken_over,
         })
@@ -294,32 +328,26 @@ pub fn manifest(work: &Value) -> &Value {
 }
 
 /// The clusters that a binding of ours places its object in, once the scheduler has seen it.
+///
+/// Read field by field, as Works are: one with something in it that this program does not know is
+/// still a binding.
 #[must_use]
 pub fn bound(binding: Option<&Value>, policy: Option<&Value>) -> Option<Vec<String>> {
-    let binding = ResourceBinding::deserialize(binding?).ok()?;
-    let label = |key: &str| {
-        binding
-            .metadata
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(key))
-    };
-    let claim = label(marks::POLICY_ID).map(String::as_str);
-    let policy_id = policy?["metadata"]["labels"][marks::POLICY_ID].as_str();
-    if claim.is_none() || claim != policy_id {
+    let (binding, policy) = (binding?, policy?);
+    let claim = binding["metadata"]["labels"][marks::POLICY_ID].as_str()?;
+    if policy["metadata"]["labels"][marks::POLICY_ID] != claim {
         return None;
     }
-    let status = binding.status?;
-    let scheduled = status
-        .conditions?
+    let status = &binding["status"];
+    let scheduled = status["conditions"]
+        .as_array()?
         .iter()
-        .any(|condition| condition.type_ == "Scheduled" && condition.status == "True");
-    let seen = status.scheduler_observed_generation == binding.metadata.generation;
-    let mut clusters: Vec<_> = binding
-        .spec
-        .clusters?
-        .into_iter()
-        .map(|cluster| cluster.name)
+        .any(|condition| condition["type"] == "Scheduled" && condition["status"] == "True");
+    let seen = status["schedulerObservedGeneration"] == binding["metadata"]["generation"];
+    let mut clusters: Vec<_> = binding["spec"]["clusters"]
+        .as_array()?
+        .iter()
+        .filter_map(|cluster| cluster["name"].as_str().map(str::to_owned))
         .collect();
     clusters.sort();
     (scheduled && seen).then_some(clusters)

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use promoter_api::{
     marks::POD_TEMPLATE_HASH,
-    promotion::{ReplicaSetIdentity, Snapshot},
+    promotion::{CarriedEdit, ReplicaSetIdentity, Snapshot},
 };
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -50,11 +50,8 @@ pub fn snapshot(
 ) -> Snapshot {
     let mut replica_sets: Vec<ReplicaSetIdentity> = replica_sets
         .iter()
-        .filter(|replica_set| controller(replica_set) == Some(uid(deployment)))
-        .map(|replica_set| ReplicaSetIdentity {
-            pod_template_hash: pod_template_hash(replica_set).to_owned(),
-            uid: uid(replica_set).to_owned(),
-        })
+        .filter(|replica_set| is_controlled_by(replica_set, deployment))
+        .map(identity)
         .collect();
     replica_sets.sort_unstable();
     let owners: BTreeSet<&str> = replica_sets.iter().map(|it| it.uid.as_str()).collect();
@@ -82,6 +79,66 @@ pub fn snapshot(
 /// limit. Where something scales the workload, or somebody has, pods come and go by themselves,
 /// and the ReplicaSets alone tell.
 pub fn compare(before: &Snapshot, after: &Snapshot) -> Result<(), SnapshotChange> {
+    same_replica_sets(before, after)?;
+    if before.autoscaled || after.autoscaled || before.replicas != after.replicas {
+        return Ok(());
+    }
+    let pods_before: BTreeSet<&String> = before.pods.iter().collect();
+    let pods_after: BTreeSet<&String> = after.pods.iter().collect();
+    let gone = pods_before.difference(&pods_after).count();
+    let new = pods_after.difference(&pods_before).count();
+    if gone + new > 0 {
+        return Err(SnapshotChange::PodsReplaced { gone, new });
+    }
+    Ok(())
+}
+
+/// The same for a workload that people have edited meanwhile, and whose edits were carried into
+/// its template: they have replaced the pods, by no other ReplicaSets than the edits' own.
+pub fn compare_edited(
+    before: &Snapshot,
+    after: &Snapshot,
+    carried: &[CarriedEdit],
+    replica_sets: &[Value],
+) -> Result<(), SnapshotChange> {
+    let Some(last) = carried.last() else {
+        return compare(before, after);
+    };
+    let mut expected = before.clone();
+    expected.spec_digest.clone_from(&last.spec_digest);
+    let edits = replica_sets
+        .iter()
+        .filter(|replica_set| is_of_edit(replica_set, carried))
+        .map(identity);
+    expected.replica_sets.extend(edits);
+    same_replica_sets(&expected, after)
+}
+
+/// Whether a ReplicaSet was made for an edit that was carried.
+#[must_use]
+pub fn is_of_edit(replica_set: &Value, carried: &[CarriedEdit]) -> bool {
+    let digest = pod_template_digest(&replica_set["spec"]["template"]);
+    carried
+        .iter()
+        .any(|edit| edit.pod_template_digest == digest)
+}
+
+/// Whether a Deployment controls a ReplicaSet.
+#[must_use]
+pub fn is_controlled_by(replica_set: &Value, deployment: &Value) -> bool {
+    controller(replica_set) == Some(uid(deployment))
+}
+
+/// What tells a ReplicaSet from another.
+#[must_use]
+pub fn identity(replica_set: &Value) -> ReplicaSetIdentity {
+    ReplicaSetIdentity {
+        pod_template_hash: pod_template_hash(replica_set).to_owned(),
+        uid: uid(replica_set).to_owned(),
+    }
+}
+
+fn same_replica_sets(before: &Snapshot, after: &Snapshot) -> Result<(), SnapshotChange> {
     if before.uid != after.uid {
         return Err(SnapshotChange::Recreated);
     }
@@ -98,16 +155,6 @@ pub fn compare(before: &Snapshot, after: &Snapshot) -> Result<(), SnapshotChange
         return Err(SnapshotChange::NewReplicaSets {
             hashes: hashes.into_iter().cloned().collect(),
         });
-    }
-    if before.autoscaled || after.autoscaled || before.replicas != after.replicas {
-        return Ok(());
-    }
-    let pods_before: BTreeSet<&String> = before.pods.iter().collect();
-    let pods_after: BTreeSet<&String> = after.pods.iter().collect();
-    let gone = pods_before.difference(&pods_after).count();
-    let new = pods_after.difference(&pods_before).count();
-    if gone + new > 0 {
-        return Err(SnapshotChange::PodsReplaced { gone, new });
     }
     Ok(())
 }
@@ -156,12 +203,28 @@ fn replicas(deployment: &Value) -> i32 {
 
 /// SHA-256, in hexadecimal digits, of the whole `.spec` but the replicas, as compact JSON with
 /// sorted keys.
-fn spec_digest(deployment: &Value) -> String {
+#[must_use]
+pub fn spec_digest(deployment: &Value) -> String {
     let mut spec = deployment.get("spec").map(canonical).unwrap_or_default();
     if let Some(spec) = spec.as_object_mut() {
         spec.remove("replicas");
     }
-    let digest = Sha256::digest(spec.to_string());
+    hexadecimal_digest(&spec)
+}
+
+/// The same of a pod template, a Deployment's or a ReplicaSet's.
+#[must_use]
+pub fn pod_template_digest(template: &Value) -> String {
+    let mut template = canonical(template);
+    let labels = template.pointer_mut("/metadata/labels");
+    if let Some(labels) = labels.and_then(Value::as_object_mut) {
+        labels.remove(POD_TEMPLATE_HASH);
+    }
+    hexadecimal_digest(&template)
+}
+
+fn hexadecimal_digest(value: &Value) -> String {
+    let digest = Sha256::digest(value.to_string());
     digest.iter().fold(String::new(), |mut hexadecimal, byte| {
         // Writing into a String cannot fail.
         let _ = write!(hexadecimal, "{byte:02x}");

@@ -6,6 +6,10 @@ use promoter_api::{
     promotion::{Phase, PromotionStatus},
     reason::Reason,
 };
+use promoter_domain::{authorization::Authority, step::Outcome};
+
+/// Whether whoever asked may have what the spec says.
+const AUTHORIZED: &str = "Authorized";
 
 /// What a condition says.
 struct Said {
@@ -19,34 +23,83 @@ pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now:
     let phase = status.phase;
     let undone = is_undone(phase);
     let said = [
-        ("Guarded", guarded(phase)),
         ("Planned", planned(status)),
         ("Promoted", promoted(status)),
         ("Rehearsed", rehearsed(status)),
         ("Released", released(phase)),
     ];
     for (kind, said) in said {
-        let Some(Said {
-            message,
-            reason,
-            status: value,
-        }) = said
-        else {
-            if undone && matches!(kind, "Planned" | "Rehearsed") {
-                // What it was refused for before is not what stands in the way now.
-                let stale =
-                    |condition: &Condition| condition.type_ == kind && condition.status == "False";
-                status.conditions.retain(|condition| !stale(condition));
-            }
-            continue;
-        };
-        let said = Said {
-            message,
-            reason,
-            status: value,
-        };
-        set(status, kind, said, generation, now);
+        if let Some(said) = said {
+            put(status, kind, said, generation, now);
+        } else if undone && matches!(kind, "Planned" | "Rehearsed") {
+            // What it was refused for before is not what stands in the way now.
+            let stale =
+                |condition: &Condition| condition.type_ == kind && condition.status == "False";
+            status.conditions.retain(|condition| !stale(condition));
+        }
     }
+}
+
+/// Says that whoever asked may have it.
+pub(crate) fn authorized(
+    status: &mut PromotionStatus,
+    authority: &Authority<'_>,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let reason = match authority {
+        Authority::ApiServers(_) => "Allowed",
+        Authority::Member(_) => "OptedIn",
+    };
+    let said = Said::new("True", reason, &authority.approval());
+    put(status, AUTHORIZED, said, generation, now);
+}
+
+/// Says that whoever asked may not have it, and why.
+pub(crate) fn denied(
+    status: &mut PromotionStatus,
+    denial: &Outcome,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let said = Said::new("False", &denial.reason.to_string(), &denial.message);
+    put(status, AUTHORIZED, said, generation, now);
+}
+
+/// Says that nobody could be asked whether whoever asked may have it.
+pub(crate) fn unanswered(
+    status: &mut PromotionStatus,
+    message: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let said = Said::new("Unknown", "Unanswered", message);
+    put(status, AUTHORIZED, said, generation, now);
+}
+
+fn put(
+    status: &mut PromotionStatus,
+    kind: &str,
+    said: Said,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let before = status
+        .conditions
+        .iter()
+        .position(|condition| condition.type_ == kind);
+    let before = before.map(|index| status.conditions.remove(index));
+    let since = before
+        .filter(|condition| condition.status == said.status)
+        .map_or(Time(now), |condition| condition.last_transition_time);
+    status.conditions.push(Condition {
+        last_transition_time: since,
+        message: said.message,
+        observed_generation: generation,
+        reason: said.reason,
+        status: said.status.to_owned(),
+        type_: kind.to_owned(),
+    });
     status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
 }
 
@@ -80,49 +133,45 @@ pub(crate) fn update_dependencies(
         left.join(", ")
     );
     let said = Said::new("False", "ManagedInMember", &message);
-    set(status, KIND, said, generation, now);
-    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+    put(status, KIND, said, generation, now);
 }
 
-fn set(
+/// Whether the member's API server itself keeps Karmada from undoing an edit; nothing while that
+/// was not looked at.
+pub(crate) fn is_guarded(status: &PromotionStatus) -> Option<bool> {
+    let mut conditions = status.conditions.iter();
+    let guarded = conditions.find(|condition| condition.type_ == "Guarded")?;
+    Some(guarded.status == "True")
+}
+
+/// Says whether the member guards the workload, or why not.
+pub(crate) fn guarded(
     status: &mut PromotionStatus,
-    kind: &str,
-    said: Said,
+    cluster: &str,
+    guarded: Result<(), String>,
     generation: Option<i64>,
     now: Timestamp,
 ) {
-    let Said {
-        message,
-        reason,
-        status: value,
-    } = said;
-    let before = status
-        .conditions
-        .iter()
-        .position(|condition| condition.type_ == kind);
-    let before = before.map(|index| status.conditions.remove(index));
-    let since = before
-        .filter(|condition| condition.status == value)
-        .map_or(Time(now), |condition| condition.last_transition_time);
-    status.conditions.push(Condition {
-        last_transition_time: since,
-        message,
-        observed_generation: generation,
-        reason,
-        status: value.to_owned(),
-        type_: kind.to_owned(),
-    });
-}
-
-/// Whether the member's API server itself keeps pods from being replaced during the take-over.
-fn guarded(phase: Phase) -> Option<Said> {
-    (phase == Phase::Committing).then(|| {
-        Said::new(
+    let said = match guarded {
+        Ok(()) => Said::new(
+            "True",
+            "GuardInstalled",
+            &format!(
+                "the API server of cluster {cluster} refuses every write of Karmada's that would \
+                 undo an edit made there meanwhile"
+            ),
+        ),
+        Err(problem) => Said::new(
             "False",
             "GuardNotInstalled",
-            "the member has no guard; the workload was read again just before the commit",
-        )
-    })
+            &format!(
+                "cluster {cluster} does not guard the workload: {problem}; an edit that is made \
+                 there just then may be undone before it is carried into the template; `kubectl \
+                 promote member enable {cluster}` installs the guard"
+            ),
+        ),
+    };
+    put(status, "Guarded", said, generation, now);
 }
 
 fn planned(status: &PromotionStatus) -> Option<Said> {
@@ -157,6 +206,8 @@ fn rehearsed(status: &PromotionStatus) -> Option<Said> {
 enum FoundBy {
     /// What Karmada and the member made of it.
     Attempt,
+    /// Who asked, and what they may do: nothing was looked at.
+    Authorization,
     /// What was there before anything was written.
     Plan,
     /// The member's answer to the dry run.
@@ -170,6 +221,9 @@ impl FoundBy {
             | Reason::LateEdit
             | Reason::StagingFailed
             | Reason::VerificationFailed => Self::Attempt,
+            Reason::NamespaceNotAllowed | Reason::NotAuthorized | Reason::RequesterUnknown => {
+                Self::Authorization
+            }
             Reason::RehearsalImpossible | Reason::WouldChangeObject | Reason::WouldRestartPods => {
                 Self::Rehearsal
             }
@@ -199,6 +253,12 @@ fn promoted(status: &PromotionStatus) -> Option<Said> {
         Phase::Staging => Said::new("Unknown", &word, "it is being staged"),
         Phase::Committing => Said::new("Unknown", &word, "Karmada takes over"),
         Phase::Verifying | Phase::Settling => Said::new("Unknown", &word, "Karmada has taken over"),
+        Phase::Promoted if !status.carried.is_empty() => Said::new(
+            "True",
+            &Reason::LateEdit.to_string(),
+            "it was edited in the member while Karmada was taking it over; the edit was carried \
+             into the template, and only its own ReplicaSets are new",
+        ),
         Phase::Promoted => Said::new(
             "True",
             "Verified",

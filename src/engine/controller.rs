@@ -10,24 +10,26 @@ use std::{
     time::Duration,
 };
 
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use kube::{
     Api, Resource as _, ResourceExt as _,
     core::PartialObjectMeta,
     runtime::{
         Controller, WatchStreamExt as _,
         controller::{self, Action},
-        reflector::{ObjectRef, Store},
+        reflector::{self, ObjectRef, Store, reflector},
         watcher,
     },
 };
-use promoter_api::{
-    karmada::{PropagationPolicy, ResourceBinding, Work},
-    promotion::Promotion,
-};
+use promoter_api::karmada::{PropagationPolicy, ResourceBinding, Work};
 use promoter_domain::object::ObjectKey;
+use promoter_kubernetes::{
+    clusters::{self, Change},
+    watch,
+};
+use serde::de::DeserializeOwned;
 
-use crate::{Context, Error, flow::Flow, reconcile::reconcile};
+use crate::{Context, Error, flow::Flow, known::Known, reconcile::reconcile};
 
 /// Annotations of a Work: the binding that it was rendered for.
 ///
@@ -51,8 +53,9 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let client = context.control_plane.client().clone();
-    let any = watcher::Config::default;
-    let controller = Controller::new(Api::<Promotion>::all(client.clone()), any())
+    let (store, writer) = reflector::store::<Known>();
+    let promotions = reflector(writer, events(Api::all(client.clone()), "Promotions"));
+    let controller = Controller::for_stream(promotions.applied_objects(), store)
         .with_config(
             controller::Config::default()
                 .concurrency(concurrency)
@@ -62,22 +65,21 @@ pub async fn run(
     let of_bindings = controller.store();
     let of_works = controller.store();
     let of_policies = controller.store();
-    let bindings = watcher(
-        Api::<PartialObjectMeta<ResourceBinding>>::all(client.clone()),
-        any(),
-    )
-    .default_backoff()
-    .touched_objects();
-    let works = watcher(Api::<PartialObjectMeta<Work>>::all(client.clone()), any())
-        .default_backoff()
-        .touched_objects();
-    let policies = watcher(
-        Api::<PartialObjectMeta<PropagationPolicy>>::all(client),
-        any(),
-    )
-    .default_backoff()
-    .touched_objects();
+    let of_clusters = controller.store();
+    let usable = clusters::watch(&context.control_plane).flat_map(move |change| {
+        futures::stream::iter(match change {
+            Change::Seen(cluster) if cluster.is_ready() => {
+                let name = cluster.name_any();
+                select(&of_clusters, |promotion| promotion.waits_for_cluster(&name))
+            }
+            Change::Seen(_) | Change::Gone(_) => Vec::new(),
+        })
+    });
+    let bindings = events(Api::all(client.clone()), "ResourceBindings").touched_objects();
+    let works = events(Api::all(client.clone()), "Works").touched_objects();
+    let policies = events(Api::all(client), "PropagationPolicies").touched_objects();
     controller
+        .reconcile_on(usable)
         .watches_stream(
             bindings,
             move |binding: PartialObjectMeta<ResourceBinding>| {
@@ -109,15 +111,32 @@ pub async fn run(
                 failures: Mutex::default(),
             }),
         )
-        .for_each(|result| async move {
-            if let Err(error @ controller::Error::QueueError(_)) = result {
-                tracing::warn!(%error, "a watch of the control plane was cut; it is opened again");
-            }
-        })
+        // What a reconciliation has failed with was told where it is decided when to try again.
+        .for_each(|_| std::future::ready(()))
         .await;
 }
 
-async fn wake(promotion: Arc<Promotion>, running: Arc<Running>) -> Result<Action, Error> {
+/// What becomes of all objects of a kind. That a watch was interrupted is only logged: an error
+/// would hold up every other watch of the controller, too.
+fn events<K>(
+    api: Api<K>,
+    plural: &'static str,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + kube::Resource + Send + Sync + 'static,
+{
+    watch::watch(api).filter_map(move |event| {
+        std::future::ready(match event {
+            Ok(event) => Some(Ok(event)),
+            Err(error) => {
+                tracing::warn!("the watch of {plural} was interrupted: {error}");
+                None
+            }
+        })
+    })
+}
+
+async fn wake(promotion: Arc<Known>, running: Arc<Running>) -> Result<Action, Error> {
     let namespace = promotion.namespace().unwrap_or_default();
     let name = promotion.name_any();
     let flow = reconcile(&running.context, &namespace, &name).await?;
@@ -131,13 +150,22 @@ async fn wake(promotion: Arc<Promotion>, running: Arc<Running>) -> Result<Action
 
 /// Tries again, the later the more often it has failed in a row.
 #[allow(clippy::needless_pass_by_value, reason = "the controller's signature")]
-fn retry(promotion: Arc<Promotion>, error: &Error, running: Arc<Running>) -> Action {
+fn retry(promotion: Arc<Known>, error: &Error, running: Arc<Running>) -> Action {
     const FIRST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(30);
 
     // Somebody wrote at the same time: nothing is wrong, it is only to be read again.
     if matches!(error, Error::Objects(error) if error.is_conflict()) {
         return Action::requeue(Duration::from_millis(50));
+    }
+    // Reading it again says the same until somebody writes it anew.
+    if matches!(error, Error::Unreadable(..)) {
+        tracing::warn!(
+            namespace = promotion.namespace(),
+            name = promotion.name_any(),
+            "left alone until it changes: {error}"
+        );
+        return Action::await_change();
     }
     let failures = {
         let mut failures = running.failures();
@@ -161,41 +189,32 @@ impl Running {
     }
 }
 
-fn failure_key(promotion: &Promotion) -> String {
+fn failure_key(promotion: &Known) -> String {
     promotion.uid().unwrap_or_default()
 }
 
 /// The Promotions that a binding is about.
-fn bound_by(store: &Store<Promotion>, namespace: &str, binding: &str) -> Vec<ObjectRef<Promotion>> {
+fn bound_by(store: &Store<Known>, namespace: &str, binding: &str) -> Vec<ObjectRef<Known>> {
     concerned(store, namespace, |key| key.binding_name() == binding)
 }
 
-/// The Promotions of whose objects one is meant. One that is at rest cares for its workload only.
+/// The Promotions of a namespace of whose objects one is meant.
 fn concerned(
-    store: &Store<Promotion>,
+    store: &Store<Known>,
     namespace: &str,
     is_meant: impl Fn(&ObjectKey) -> bool,
-) -> Vec<ObjectRef<Promotion>> {
+) -> Vec<ObjectRef<Known>> {
+    select(store, |promotion| {
+        promotion.meta().namespace.as_deref() == Some(namespace)
+            && promotion.is_concerned(&is_meant)
+    })
+}
+
+fn select(store: &Store<Known>, is_selected: impl Fn(&Known) -> bool) -> Vec<ObjectRef<Known>> {
     store
         .state()
         .into_iter()
-        .filter(|promotion| promotion.meta().namespace.as_deref() == Some(namespace))
-        .filter(|promotion| is_concerned(promotion, &is_meant))
+        .filter(|promotion| is_selected(promotion))
         .map(|promotion| ObjectRef::from_obj(&*promotion))
         .collect()
-}
-
-fn is_concerned(promotion: &Promotion, is_meant: impl Fn(&ObjectKey) -> bool) -> bool {
-    if is_meant(&ObjectKey::deployment(&promotion.spec.workload.name)) {
-        return true;
-    }
-    promotion
-        .status
-        .iter()
-        .filter(|status| !status.phase.is_at_rest())
-        .any(|status| {
-            status.dependencies.iter().any(|dependency| {
-                is_meant(&ObjectKey::dependency(dependency.kind, &dependency.name))
-            })
-        })
 }

@@ -1,6 +1,7 @@
 //! Carries a Promotion out: observes, asks the domain for the next action, does it, again.
 //!
 //! - [`controller`]: wakes up for Promotions and for what Karmada makes of them;
+//! - `known`: what a watch keeps of each Promotion;
 //! - `reconcile`: the loop from observation to action;
 //! - `observe`: reads the control plane and the members into the domain's small values, and
 //!   `traces` what Karmada has left in the members;
@@ -14,6 +15,7 @@ mod act;
 mod conditions;
 pub mod controller;
 mod flow;
+mod known;
 mod observe;
 mod read;
 mod reconcile;
@@ -25,7 +27,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use promoter_domain::opt_in::OptIns;
 use promoter_kubernetes::{
+    access,
     events::Events,
     members::{self, Members},
     objects::{self, Objects},
@@ -45,6 +49,8 @@ pub struct Context {
     pub limits: Limits,
     /// The members.
     pub members: Arc<Members>,
+    /// Which clusters may opt in to which namespaces.
+    pub opt_ins: Arc<OptIns>,
     /// Since when this process carries Promotions out.
     pub started: Instant,
 }
@@ -61,6 +67,9 @@ pub struct Limits {
 /// The engine could not go on; it tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// An API server could not be asked what whoever wants something may do.
+    #[error(transparent)]
+    Access(#[from] access::Error),
     /// A member cannot be reached.
     #[error(transparent)]
     Member(#[from] members::Error),

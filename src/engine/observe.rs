@@ -6,18 +6,22 @@ use futures::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use promoter_api::promotion::{DependencyAction, Phase};
 use promoter_domain::{
+    late_edit::Seen,
     object::ObjectKey,
     observation::{self, ObjectState, PolicyState, TemplateState, Version, WorkState},
+    snapshot,
     step::Observed,
 };
 use promoter_kubernetes::{
     objects::{self, Objects},
     resource::Resource,
+    workload,
 };
 use serde_json::Value;
 
 use crate::{
-    Context, Error,
+    Context, Error, conditions,
+    known::Known,
     read::{self, others, reach},
     record::Record,
     traces,
@@ -33,6 +37,9 @@ pub(crate) async fn observe(context: &Context, record: &Record) -> Result<Observ
             .as_ref()
             .is_some_and(|before| before.autoscaled),
         intent: record.intent(),
+        edited: !status.carried.is_empty(),
+        guarded: conditions::is_guarded(&status),
+        live: None,
         live_replicas: None,
         marked: false,
         namespace: true,
@@ -43,16 +50,23 @@ pub(crate) async fn observe(context: &Context, record: &Record) -> Result<Observ
         placed: record.placed(),
         reason: status.reason,
         rehearsed: status.rehearsed.is_some(),
+        template_edited: false,
     };
     match phase {
         Phase::Pending
         | Phase::Waiting
-        | Phase::Verifying
         | Phase::Observed
         | Phase::Rehearsed
         | Phase::Refused
         | Phase::Failed
         | Phase::Released => {}
+        Phase::Verifying => {
+            let template = read::template(context, record).await?;
+            let mut state = placement(context, record).await?;
+            state.template_version = Version::of(template.as_ref());
+            observed.objects = vec![state];
+            live_workload(context, record, &mut observed, None, template.as_ref()).await?;
+        }
         Phase::Promoted => observed.objects = vec![placement(context, record).await?],
         Phase::Staging
         | Phase::Abandoning
@@ -80,10 +94,15 @@ async fn objects(context: &Context, record: &Record, observed: &mut Observed) ->
     let read = try_join_all(keys.iter().map(|key| object(context, record, key, &users))).await?;
     let mut replicas = None;
     for Read {
+        live,
         live_replicas,
         state,
+        template,
     } in read
     {
+        if state.is_workload() {
+            live_workload(context, record, observed, live, template.as_ref()).await?;
+        }
         replicas = replicas.or(live_replicas);
         observed.objects.push(state);
     }
@@ -101,9 +120,66 @@ async fn objects(context: &Context, record: &Record, observed: &mut Observed) ->
     Ok(())
 }
 
+/// What has become of the workload in the member that it is promoted from.
+async fn live_workload(
+    context: &Context,
+    record: &Record,
+    observed: &mut Observed,
+    live: Option<Value>,
+    template: Option<&Value>,
+) -> Result<(), Error> {
+    let status = record.status();
+    if !record.carries_edits() {
+        return Ok(());
+    }
+    let digest = template.map(snapshot::spec_digest);
+    observed.template_edited = status.template_digest.is_some() && digest != status.template_digest;
+    let needed = observed.phase == Phase::Verifying || observed.guarded == Some(true);
+    let live = match live {
+        None if needed => match reach(context, record.origin()).await? {
+            Some(member) => read::live(&member, record.namespace(), &record.workload()).await?,
+            None => None,
+        },
+        live => live,
+    };
+    let Some(live) = live else { return Ok(()) };
+    // Only where nothing refuses it may Karmada have undone an edit.
+    let may_be_undone = observed.guarded != Some(true)
+        && matches!(observed.phase, Phase::Verifying | Phase::Settling);
+    let mut replica_sets = Vec::new();
+    if may_be_undone && let Some(member) = reach(context, record.origin()).await? {
+        let running = workload::running(&member.objects, record.namespace(), &live);
+        (replica_sets, _) = running.await?;
+    }
+    let mut seen = Seen {
+        live: &live,
+        manifest: None,
+        replica_sets: &replica_sets,
+        template,
+    };
+    let work = if seen.is_last() {
+        read::work(
+            context,
+            record.namespace(),
+            &record.workload(),
+            record.origin(),
+        )
+        .await?
+    } else {
+        None
+    };
+    seen.manifest = work.as_ref().map(observation::manifest);
+    observed.live = Some(seen.state(&status));
+    Ok(())
+}
+
 struct Read {
+    /// The workload in the member that it is promoted from.
+    live: Option<Value>,
     live_replicas: Option<i64>,
     state: ObjectState,
+    /// The workload's template.
+    template: Option<Value>,
 }
 
 async fn object(
@@ -135,11 +211,11 @@ async fn object(
         .into_iter()
         .map(|cluster| work(context, record, key, cluster, template.as_ref()));
     let mut works = Vec::new();
-    let mut live_replicas = None;
+    let mut live = None;
     for (cluster, found) in try_join_all(reads).await? {
         let Some(found) = found else { continue };
         if cluster == record.origin() {
-            live_replicas = found.live_replicas;
+            live = found.live;
         }
         works.push(found.state);
     }
@@ -161,9 +237,15 @@ async fn object(
         template_version: Version::of(template.as_ref()),
         works,
     };
+    let live_replicas = live
+        .as_ref()
+        .and_then(|live| live["spec"]["replicas"].as_i64());
+    let is_workload = state.is_workload();
     Ok(Read {
+        live: live.filter(|_| is_workload),
         live_replicas,
         state,
+        template: template.filter(|_| is_workload),
     })
 }
 
@@ -179,12 +261,12 @@ async fn policy_state(
     }
     // Read after the policy was: whoever had marked it by then and is not there is no more.
     let others = others(context, record).await?;
-    let is_gone = |by: &str| others.iter().all(|other| other.uid() != by);
+    let is_gone = |by: &str| !others.iter().any(|other| other.is(by));
     Ok(PolicyState::of(policy, record.uid(), is_gone))
 }
 
 struct FoundWork {
-    live_replicas: Option<i64>,
+    live: Option<Value>,
     state: WorkState,
 }
 
@@ -212,17 +294,8 @@ async fn work<'a>(
             None => None,
         },
     };
-    let live_replicas = live
-        .as_ref()
-        .and_then(|live| live["spec"]["replicas"].as_i64());
     let state = WorkState::of(&work, cluster, template, live.as_ref());
-    Ok((
-        cluster,
-        state.map(|state| FoundWork {
-            live_replicas,
-            state,
-        }),
-    ))
+    Ok((cluster, state.map(|state| FoundWork { live, state })))
 }
 
 /// What an observation needs of an object: of a dependency, which may be large, the metadata alone.
@@ -273,26 +346,9 @@ async fn placement(context: &Context, record: &Record) -> Result<ObjectState, Er
 /// Read from the API server, not from a cache: a Promotion writes down what it relies on before
 /// it looks whether that is about to go, and this one marks what is to go before it looks here.
 async fn users(context: &Context, record: &Record) -> Result<BTreeSet<ObjectKey>, Error> {
-    Ok(others(context, record)
-        .await?
-        .iter()
-        .filter(|other| {
-            matches!(
-                other.phase(),
-                Phase::Staging
-                    | Phase::Committing
-                    | Phase::Verifying
-                    | Phase::Settling
-                    | Phase::Promoted
-            )
-        })
-        .flat_map(|other| {
-            other
-                .dependencies()
-                .map(|dependency| ObjectKey::dependency(dependency.kind, &dependency.name))
-                .collect::<Vec<_>>()
-        })
-        .collect())
+    let others = others(context, record).await?;
+    let relying = others.iter().filter(|other| other.relies_on_them());
+    Ok(relying.flat_map(Known::dependencies).cloned().collect())
 }
 
 /// How much longer staging and committing may take for each object.

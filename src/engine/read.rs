@@ -1,9 +1,6 @@
 //! Reads that observations and actions share.
 
-use promoter_api::{
-    karmada::{execution_namespace, work_name},
-    promotion::Promotion,
-};
+use promoter_api::karmada::{execution_namespace, work_name};
 use promoter_domain::object::ObjectKey;
 use promoter_kubernetes::{
     members::{self, Member},
@@ -12,7 +9,7 @@ use promoter_kubernetes::{
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::{Context, Error, record::Record};
+use crate::{Context, Error, known::Known, record::Record};
 
 /// A member, or nothing when it has left Karmada: then there is nothing to be done in it.
 pub(crate) async fn reach(context: &Context, cluster: &str) -> Result<Option<Member>, Error> {
@@ -35,6 +32,16 @@ pub(crate) async fn live(
         .await?)
 }
 
+/// The workload's template.
+pub(crate) async fn template(context: &Context, record: &Record) -> Result<Option<Value>, Error> {
+    let key = record.workload();
+    let (resource, namespace) = (key.kind.into(), Some(record.namespace()));
+    Ok(context
+        .control_plane
+        .get(resource, namespace, &key.name)
+        .await?)
+}
+
 /// The Work of an object in a cluster.
 pub(crate) async fn work(
     context: &Context,
@@ -50,16 +57,18 @@ pub(crate) async fn work(
         .await?)
 }
 
-/// The other Promotions of the namespace.
-pub(crate) async fn others(context: &Context, record: &Record) -> Result<Vec<Record>, Error> {
+/// The other Promotions of the namespace, those of other versions too.
+pub(crate) async fn others(context: &Context, record: &Record) -> Result<Vec<Known>, Error> {
     let all = context
         .control_plane
         .list(Resource::PROMOTION, Some(record.namespace()), None)
         .await?;
-    Ok(all
-        .iter()
-        .filter_map(|promotion| Promotion::deserialize(promotion).ok())
-        .map(|promotion| Record { promotion })
-        .filter(|other| other.uid() != record.uid())
-        .collect())
+    all.iter()
+        .filter(|promotion| promotion["metadata"]["uid"] != record.uid())
+        .map(|promotion| {
+            let name = &promotion["metadata"]["name"];
+            Known::deserialize(promotion)
+                .map_err(|error| Error::Unreadable(format!("Promotion {name}"), error))
+        })
+        .collect()
 }

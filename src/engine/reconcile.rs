@@ -27,6 +27,13 @@ pub(crate) async fn reconcile(
             Ok(Flow::Again) => {}
             Ok(flow) => return Ok(flow),
             Err(Error::Member(error)) => return act::unreachable(context, &record, &error).await,
+            Err(Error::Access(error)) => {
+                if error.answer().is_unauthorized() {
+                    forget(context, &record);
+                }
+                let _ = act::unanswered(context, &record, &error).await;
+                return Err(error.into());
+            }
             Err(Error::Objects(error)) if !error.is_conflict() && !record.phase().is_at_rest() => {
                 // People see what it hangs on; that it could not be written down adds nothing.
                 let _ = act::wait(context, &record, error.to_string()).await;
@@ -36,16 +43,20 @@ pub(crate) async fn reconcile(
                 if let Error::Objects(denied) = &error
                     && denied.is_unauthorized()
                 {
-                    // The credentials that are known may have been replaced.
-                    record
-                        .clusters()
-                        .for_each(|cluster| context.members.forget(cluster));
+                    forget(context, &record);
                 }
                 return Err(error);
             }
         }
     }
     Ok(Flow::After(Duration::from_secs(1)))
+}
+
+/// Forgets the credentials of members that have refused them: they may have been replaced.
+fn forget(context: &Context, record: &Record) {
+    record
+        .clusters()
+        .for_each(|cluster| context.members.forget(cluster));
 }
 
 async fn once(context: &Context, record: &Record) -> Result<Flow, Error> {

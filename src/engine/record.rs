@@ -1,5 +1,7 @@
 //! The Promotion as it was last read, and what is written into its status.
 
+mod authorized;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -116,11 +118,33 @@ impl Record {
             .as_ref()
             .and_then(|status| status.requested_at.as_ref());
         Intent {
+            authorized: self.is_authorized(),
             deleted: metadata.deletion_timestamp.is_some(),
             desired: spec.desired_state,
-            on_cluster_removal: spec.on_cluster_removal,
+            on_cluster_removal: self.on_cluster_removal(),
             renewed: seen != metadata.generation || answered != self.requested_at(),
             suspended: spec.suspend,
+        }
+    }
+
+    /// Whether Karmada takes the workload over for the first time, or lets go of it: what a person
+    /// edits in the member then is carried into the template, and what of it was promoted before
+    /// is Karmada's own to keep.
+    pub(crate) fn carries_edits(&self) -> bool {
+        let phases = self
+            .promotion
+            .status
+            .iter()
+            .flat_map(|status| &status.phases);
+        let mut promoted = phases.filter(|time| time.phase == Phase::Promoted);
+        match self.phase() {
+            Phase::Committing
+            | Phase::Verifying
+            | Phase::Settling
+            | Phase::Abandoning
+            | Phase::RollingBack => promoted.next().is_none(),
+            Phase::Releasing => true,
+            _ => false,
         }
     }
 
@@ -185,18 +209,23 @@ impl Record {
         }
         match phase {
             Phase::Pending => {
+                forget_rehearsal(&mut status);
                 status.before = None;
                 status.placed = Vec::new();
-                status.rehearsed = None;
                 // What is said of the last attempt must not be taken for what is said of this.
                 let conditions = &mut status.conditions;
                 conditions.retain(|condition| condition.type_ == "Promoted");
                 self.answer(&mut status);
             }
-            Phase::Releasing | Phase::Settling => self.answer(&mut status),
+            Phase::Releasing => {
+                forget_rehearsal(&mut status);
+                self.answer_authorized(&mut status);
+            }
+            Phase::Staging => forget_rehearsal(&mut status),
+            Phase::Settling => self.answer_authorized(&mut status),
             Phase::Released => {
                 status.placed = Vec::new();
-                self.answer(&mut status);
+                self.answer_authorized(&mut status);
             }
             Phase::Promoted if status.placed.is_empty() => {
                 status.placed = vec![self.origin().to_owned()];
@@ -205,6 +234,14 @@ impl Record {
         }
         conditions::update(&mut status, self.promotion.metadata.generation, now);
         status
+    }
+
+    /// The same as [`Self::answer`], if the spec as it is now is what was authorized; what was
+    /// asked for meanwhile has its answer still to come.
+    fn answer_authorized(&self, status: &mut PromotionStatus) {
+        if self.is_authorized() {
+            self.answer(status);
+        }
     }
 
     /// Says that the status is about the spec and the request as they are now.
@@ -234,6 +271,15 @@ impl Record {
             .as_ref()?
             .get(marks::REQUESTED_AT)
     }
+}
+
+/// What the workload was when it was rehearsed, and what became of it, is looked at anew.
+fn forget_rehearsal(status: &mut PromotionStatus) {
+    status.carried = Vec::new();
+    status.rehearsed = None;
+    status.template_digest = None;
+    let conditions = &mut status.conditions;
+    conditions.retain(|condition| condition.type_ != "Guarded");
 }
 
 /// The status of the one cluster that a workload is promoted from.

@@ -141,18 +141,6 @@ impl Objects {
         self.send("update", resource, name, request).await
     }
 
-    /// What the API server would keep after a JSON merge patch; nothing happens.
-    pub async fn rehearse_merge(
-        &self,
-        resource: Resource,
-        namespace: Option<&str>,
-        name: &str,
-        patch: &Value,
-    ) -> Result<Value, Error> {
-        self.patch(resource, namespace, name, patch, Write::DryRun)
-            .await
-    }
-
     /// Changes an object by a JSON merge patch (RFC 7396).
     pub async fn merge(
         &self,
@@ -161,11 +149,12 @@ impl Objects {
         name: &str,
         patch: &Value,
     ) -> Result<Value, Error> {
-        self.patch(resource, namespace, name, patch, Write::ForGood)
+        self.merge_with(resource, namespace, name, patch, Write::ForGood)
             .await
     }
 
-    async fn patch(
+    /// The same, or only its answer.
+    pub async fn merge_with(
         &self,
         resource: Resource,
         namespace: Option<&str>,
@@ -181,6 +170,20 @@ impl Objects {
         let request =
             Request::new(resource.path(namespace)).patch(name, &parameters, &Patch::Merge(patch));
         self.send("patch", resource, name, request).await
+    }
+
+    /// Applies an object by server-side apply; whoever else has set its fields loses them.
+    pub async fn apply(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        object: &Value,
+    ) -> Result<Value, Error> {
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let request =
+            Request::new(resource.path(namespace)).patch(name, &parameters, &Patch::Apply(object));
+        self.send("apply", resource, name, request).await
     }
 
     /// Applies the status of an object by server-side apply.
@@ -283,7 +286,7 @@ impl Error {
         self.status() == Some(StatusCode::NOT_FOUND)
     }
 
-    /// Whether whoever asks may not.
+    /// Whether the API server does not allow it to whoever asks.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         self.status() == Some(StatusCode::FORBIDDEN)

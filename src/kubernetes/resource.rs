@@ -15,6 +15,8 @@ impl Resource {
     /// Autoscalers.
     pub const HORIZONTAL_POD_AUTOSCALER: Self =
         Self::new("autoscaling/v2", "horizontalpodautoscalers");
+    /// Leases.
+    pub const LEASE: Self = Self::new("coordination.k8s.io/v1", "leases");
     /// Namespaces.
     pub const NAMESPACE: Self = Self::new("v1", "namespaces");
     /// Pods.
@@ -32,6 +34,22 @@ impl Resource {
     pub const SCALED_OBJECT: Self = Self::new("keda.sh/v1alpha1", "scaledobjects");
     /// Secrets.
     pub const SECRET: Self = Self::new("v1", "secrets");
+    /// Questions who asks.
+    pub const SELF_SUBJECT_REVIEW: Self =
+        Self::new("authentication.k8s.io/v1", "selfsubjectreviews");
+    /// Questions what a user may do.
+    pub const SUBJECT_ACCESS_REVIEW: Self =
+        Self::new("authorization.k8s.io/v1", "subjectaccessreviews");
+    /// Rules of an API server about writes.
+    pub const VALIDATING_ADMISSION_POLICY: Self = Self::new(
+        "admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicies",
+    );
+    /// Where such rules are in force.
+    pub const VALIDATING_ADMISSION_POLICY_BINDING: Self = Self::new(
+        "admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicybindings",
+    );
     /// Karmada's rendered manifests.
     pub const WORK: Self = Self::new("work.karmada.io/v1alpha1", "works");
 

@@ -11,8 +11,8 @@ use kube::{
         NamedContext,
     },
 };
-use promoter_api::reason::Reason;
-use promoter_kubernetes::objects::Objects;
+use promoter_api::{promotion::Requester, reason::Reason};
+use promoter_kubernetes::{access, objects::Objects};
 
 use crate::{arguments, failure::Failure};
 
@@ -75,6 +75,33 @@ impl Connection {
                 ))
                 .into()),
         }
+    }
+
+    /// A member's objects, by a kubeconfig of its own.
+    pub(crate) async fn direct(
+        kubeconfig: &Path,
+        context: Option<&str>,
+        cluster: &str,
+    ) -> anyhow::Result<Objects> {
+        let options = KubeConfigOptions {
+            context: context.map(str::to_owned),
+            ..KubeConfigOptions::default()
+        };
+        let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+        let client = Client::try_from(config)?;
+        Ok(Objects::new(client, format!("cluster {cluster}")))
+    }
+
+    /// Who the caller is, as the control plane says: whoever asks for something is who must be
+    /// allowed to have it.
+    pub(crate) async fn requester(&self) -> anyhow::Result<Requester> {
+        access::myself(&self.control_plane).await.with_context(|| {
+            format!(
+                "the control plane at {} does not say who you are",
+                self.config.cluster_url
+            )
+        })
     }
 
     /// Whether the control plane knows Promotions at all.

@@ -35,7 +35,10 @@ fn head(promotion: &Promotion, status: &PromotionStatus, now: Timestamp) -> Stri
     if promotion.status.is_some() && !answers_request(promotion) {
         phase.push_str(" (of an earlier request)");
     }
-    let requester = spec.requester.as_ref().map(|it| it.username.clone());
+    let requester = spec.requester.as_ref().map(|it| match &it.cluster {
+        Some(cluster) => format!("{} of cluster {cluster}", it.username),
+        None => it.username.clone(),
+    });
     let reason = status.reason.map(|reason| reason.to_string());
     let rows = [
         ("Name", metadata.name.clone().unwrap_or_default()),

@@ -13,6 +13,7 @@ mod exit;
 mod explain;
 mod failure;
 mod manifest;
+mod member;
 mod namespace;
 mod preview;
 mod promote;
@@ -52,6 +53,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         None => promote::run(&open().await?, &arguments.promote).await,
         Some(Command::Status(status)) => status::run(&open().await?, status).await,
         Some(Command::Release(release)) => release::run(&open().await?, release).await,
+        Some(Command::Member { action }) => member::run(&open().await?, action).await,
         Some(Command::Explain { reason }) => Ok(explain::run(reason.as_deref())),
         Some(Command::Version) => {
             print(concat!("kubectl-promote ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -314,9 +314,18 @@ fn patched(found: &Promotion, patch: &Value) -> Result<Value, Failure> {
     Ok(promotion)
 }
 
+/// As the API server does it (RFC 7396).
 fn merge(object: &mut Value, changes: &Value) {
     for (key, value) in changes.as_object().into_iter().flatten() {
-        object[key] = value.clone();
+        if value.is_object() && object[key].is_object() {
+            merge(&mut object[key], value);
+        } else if value.is_null() {
+            if let Some(object) = object.as_object_mut() {
+                object.remove(key);
+            }
+        } else {
+            object[key] = value.clone();
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) async fn run(connection: &Connection, arguments: &Promote) -> anyhow:
         managed_dependencies: arguments.managed_dependencies.map(Into::into),
         managed_workload: arguments.managed_workload.map(Into::into),
         on_cluster_removal: arguments.on_cluster_removal.map(Into::into),
+        requester: connection.requester().await?,
         stale_marks: arguments.stale_marks.map(Into::into),
     };
     if arguments.dry_run {

@@ -19,6 +19,7 @@ pub(crate) async fn run(connection: &Connection, arguments: &Release) -> anyhow:
             managed_dependencies: None,
             managed_workload: None,
             on_cluster_removal: None,
+            requester: connection.requester().await?,
             stale_marks: None,
         },
     };

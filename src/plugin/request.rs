@@ -7,11 +7,11 @@ use promoter_api::{
     marks,
     promotion::{
         DependencyKind, DesiredState, ManagedDependencies, ManagedWorkload, OnClusterRemoval,
-        Phase, Promotion, PromotionSpec, StaleMarks, WorkloadReference,
+        Phase, Promotion, PromotionSpec, Requester, StaleMarks, WorkloadReference,
     },
     reason::Reason,
 };
-use promoter_domain::object::ObjectKey;
+use promoter_domain::{authorization::requester_patch, object::ObjectKey};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -31,6 +31,8 @@ pub(crate) struct Wish {
     pub(crate) managed_workload: Option<ManagedWorkload>,
     /// What happens in a cluster that leaves the placement.
     pub(crate) on_cluster_removal: Option<OnClusterRemoval>,
+    /// Who wishes it.
+    pub(crate) requester: Requester,
     /// What is done about marks of another Karmada.
     pub(crate) stale_marks: Option<StaleMarks>,
 }
@@ -74,7 +76,7 @@ pub(crate) fn step(
         {
             Step::Already(None)
         } else {
-            Step::Patch(patch(found, None, Some(now)))
+            Step::Patch(patch(found, wish, None, Some(now)))
         });
     }
     let releases = wish.desired_state == DesiredState::Released;
@@ -82,7 +84,7 @@ pub(crate) fn step(
         return federated(&name, found, wish, &spec);
     }
     if rests || releases || matches!(phase, Phase::Pending | Phase::Waiting) {
-        return Ok(Step::Patch(patch(found, Some(&spec), None)));
+        return Ok(Step::Patch(patch(found, wish, Some(&spec), None)));
     }
     Err(anyhow!(
         "Promotion {name} is under way with another wish ({}, from {}; {phase}); wait until it is \
@@ -137,7 +139,7 @@ fn new(workload: &ObjectKey, namespace: &str, wish: &Wish) -> Promotion {
         managed_dependencies: wish.managed_dependencies.unwrap_or_default(),
         managed_workload: wish.managed_workload.unwrap_or_default(),
         on_cluster_removal: wish.on_cluster_removal.unwrap_or_default(),
-        requester: None,
+        requester: Some(wish.requester.clone()),
         stale_marks: wish.stale_marks.unwrap_or_default(),
         suspend: false,
         workload: WorkloadReference::deployment(&workload.name),
@@ -198,7 +200,15 @@ fn federated(
 }
 
 /// The patch fails if the Promotion has changed meanwhile: then it is decided anew.
-fn patch(found: &Promotion, spec: Option<&PromotionSpec>, retry: Option<Timestamp>) -> Value {
+///
+/// Whoever wishes it takes the place of whoever has asked before, for a retry too: what it comes
+/// to depends on what they may do.
+fn patch(
+    found: &Promotion,
+    wish: &Wish,
+    spec: Option<&PromotionSpec>,
+    retry: Option<Timestamp>,
+) -> Value {
     let mut patch = json!({ "metadata": { "resourceVersion": found.metadata.resource_version } });
     if let Some(now) = retry {
         patch["metadata"]["annotations"] = json!({ (marks::REQUESTED_AT): now.to_string() });
@@ -214,6 +224,8 @@ fn patch(found: &Promotion, spec: Option<&PromotionSpec>, retry: Option<Timestam
             "staleMarks": spec.stale_marks,
         });
     }
+    let before = json!(found.spec.requester);
+    patch["spec"]["requester"] = requester_patch(&before, &wish.requester);
     patch
 }
 
@@ -232,7 +244,15 @@ mod tests {
             managed_dependencies: None,
             managed_workload: None,
             on_cluster_removal: None,
+            requester: requester("alice"),
             stale_marks: None,
+        }
+    }
+
+    fn requester(username: &str) -> Requester {
+        Requester {
+            username: username.to_owned(),
+            ..Requester::default()
         }
     }
 
@@ -300,7 +320,7 @@ mod tests {
                 "1970-01-01T00:00:00Z"
             );
             assert_eq!(patch["metadata"]["resourceVersion"], "7");
-            assert!(patch.get("spec").is_none());
+            assert_eq!(patch["spec"], json!({"requester": {"username": "alice"}}));
         }
     }
 
@@ -322,6 +342,34 @@ mod tests {
         let under_way = found(DesiredState::Rehearsed, Phase::Staging);
         let failure = decided(&wish(DesiredState::Promoted), Some(&under_way)).unwrap_err();
         assert_eq!(failure.exit(), Exit::Error);
+    }
+
+    #[test]
+    fn whoever_wishes_it_is_the_requester() {
+        let bob = Wish {
+            requester: Requester {
+                groups: vec!["shop".into()],
+                ..requester("bob")
+            },
+            ..wish(DesiredState::Promoted)
+        };
+        let Ok(Step::Create(promotion)) = decided(&bob, None) else {
+            panic!("not created");
+        };
+        assert_eq!(promotion.spec.requester, Some(bob.requester.clone()));
+
+        // The same wish of somebody else is no other one: what is under way goes on.
+        let under_way = found(DesiredState::Promoted, Phase::Staging);
+        assert!(matches!(decided(&bob, Some(&under_way)), Ok(Step::Follow)));
+        let mut refused = found(DesiredState::Promoted, Phase::Refused);
+        refused.spec.requester = Some(bob.requester);
+        let Ok(Step::Patch(patch)) = decided(&wish(DesiredState::Promoted), Some(&refused)) else {
+            panic!("not retried");
+        };
+        assert_eq!(
+            patch["spec"]["requester"],
+            json!({"username": "alice", "groups": null})
+        );
     }
 
     #[test]

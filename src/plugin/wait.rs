@@ -8,7 +8,10 @@ use kube::{
     Api,
     runtime::{WatchStreamExt as _, watcher},
 };
-use promoter_api::promotion::{ClusterVerdict, DesiredState, Phase, PhaseTime, Promotion};
+use promoter_api::{
+    promotion::{ClusterVerdict, DesiredState, Phase, PhaseTime, Promotion},
+    reason::Reason,
+};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -117,6 +120,8 @@ fn standing(promotion: &Promotion, wanted: DesiredState) -> Standing {
     match phase(promotion) {
         Phase::Refused => Standing::Refused,
         Phase::Failed => Standing::RolledBack,
+        // It stays promoted, and what was asked for is denied.
+        Phase::Promoted if reason(promotion).is_some() => Standing::Refused,
         phase if phase == goal(wanted) => {
             if would_be_refused(promotion) {
                 Standing::Refused
@@ -126,6 +131,10 @@ fn standing(promotion: &Promotion, wanted: DesiredState) -> Standing {
         }
         _ => Standing::UnderWay,
     }
+}
+
+fn reason(promotion: &Promotion) -> Option<Reason> {
+    promotion.status.as_ref()?.reason
 }
 
 /// Whether what was only predicted or rehearsed would not be done.
@@ -198,6 +207,10 @@ mod tests {
         }
         let old = json!({"phase": "Refused", "observedGeneration": 1});
         assert_eq!(stands(Promoted, old), Standing::UnderWay);
+        let denied = json!({
+            "phase": "Promoted", "observedGeneration": 2, "reason": "NotAuthorized",
+        });
+        assert_eq!(stands(Released, denied), Standing::Refused);
         let other = promotion("Released", status("Promoted"));
         assert_eq!(standing(&other, Promoted), Standing::Superseded);
     }

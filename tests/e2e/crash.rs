@@ -21,14 +21,7 @@ use promoter_fleet::Fleet;
 use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
-use crate::support::{Before, Kind, LIMIT, Scene, Workload, fleet, marks, sample};
-
-/// What is promoted in each round.
-const OBJECTS: [&str; 3] = [
-    "configmap.web-settings",
-    "deployment.web",
-    "secret.web-password",
-];
+use crate::support::{Before, Kind, LIMIT, Scene, Workload, fleet, marks, sample, settled};
 
 /// When the promoter is killed.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +71,7 @@ async fn round(fleet: &Arc<Fleet>, promotes: Moment, releases: Moment) -> Result
 
     scene.until_phase("web", Phase::Promoted).await?;
     before.assert_untouched().await?;
-    assert_complete(&scene).await?;
+    settled::assert_typical(&scene, "web").await?;
 
     changes.forget();
     scene.release("web").await?;
@@ -100,37 +93,6 @@ async fn kill(scene: &Scene, moment: Moment) -> Result<()> {
     let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
     let phase = &promotion["status"]["phase"];
     println!("killed at {moment:?}, with {phase} recorded");
-    Ok(())
-}
-
-/// Fails unless the control plane has one template and one policy for each object, all of them
-/// settled, and nothing else.
-async fn assert_complete(scene: &Scene) -> Result<()> {
-    let karmada = &scene.karmada;
-    let policies = karmada.list(&Kind::propagation_policy()).await?;
-    for policy in &policies {
-        let spec = &policy["spec"];
-        ensure!(
-            spec["conflictResolution"] == "Abort"
-                && spec["preserveResourcesOnDeletion"] == false
-                && spec["suspension"].is_null()
-                && policy["metadata"]["annotations"]["promote.karmada.io/staged-by"].is_null(),
-            "a policy is not settled: {policy}"
-        );
-    }
-    ensure!(names(&policies) == OBJECTS, "{:?}", names(&policies));
-    let mut templates = Vec::new();
-    for kind in [Kind::config_map(), Kind::deployment(), Kind::secret()] {
-        for template in karmada.list(&kind).await? {
-            let name = template["metadata"]["name"].as_str().unwrap_or_default();
-            templates.push(format!("{}.{name}", kind.name().to_lowercase()));
-        }
-    }
-    ensure!(templates == OBJECTS, "{templates:?}");
-    let works = scene.works().await?;
-    ensure!(works.len() == OBJECTS.len(), "{:?}", names(&works));
-    let bindings = karmada.list(&Kind::resource_binding()).await?;
-    ensure!(bindings.len() == OBJECTS.len(), "{:?}", names(&bindings));
     Ok(())
 }
 
@@ -239,9 +201,4 @@ impl Changes {
             .or_default()
             .insert(word(&metadata["uid"]));
     }
-}
-
-fn names(objects: &[Value]) -> Vec<&str> {
-    let names = objects.iter().map(|object| &object["metadata"]["name"]);
-    names.filter_map(Value::as_str).collect()
 }

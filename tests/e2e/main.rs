@@ -15,14 +15,19 @@
     reason = "a test fails by panicking"
 )]
 
+mod authorization;
 mod autoscaled;
 mod capture;
 mod control_plane;
 mod crash;
 mod dependencies;
 mod door;
+mod faults;
 mod federated;
+mod guard;
+mod kill_points;
 mod large;
+mod leader;
 mod managed;
 mod meanwhile;
 mod namespaces;
@@ -35,5 +40,7 @@ mod promote;
 mod refuse;
 mod release;
 mod rollback;
+mod servers;
 mod shared;
 mod support;
+mod versions;

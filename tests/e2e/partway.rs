@@ -27,11 +27,8 @@ async fn an_observed_promotion_writes_nothing() -> Result<()> {
     scene.assert_absent_elsewhere("member1").await?;
 
     // What was only looked at can still be promoted.
-    let patch = json!({"spec": {"desiredState": "Promoted"}});
-    scene
-        .karmada
-        .patch(&Kind::promotion(), "web", &patch)
-        .await?;
+    let promoted = json!({"desiredState": "Promoted"});
+    scene.edit("web", promoted).await?;
     scene.until_phase("web", Phase::Promoted).await?;
     before.assert_untouched().await
 }
@@ -111,9 +108,7 @@ async fn a_suspended_promotion_begins_nothing_until_it_is_resumed() -> Result<()
     let template = scene.karmada.find(&Kind::deployment(), "web").await?;
     assert!(template.is_none(), "it was begun");
 
-    let patch = json!({"spec": {"suspend": false}});
-    let promotions = Kind::promotion();
-    scene.karmada.patch(&promotions, "web", &patch).await?;
+    scene.edit("web", json!({"suspend": false})).await?;
 
     scene.until_phase("web", Phase::Promoted).await?;
     before.assert_untouched().await

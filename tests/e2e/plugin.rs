@@ -235,10 +235,17 @@ async fn a_user_needs_the_right_to_create_the_namespace() -> Result<()> {
     let found = scene.karmada.find(&Kind::namespace(), namespace).await?;
     ensure!(found.is_none(), "the namespace was created");
 
-    // Where somebody has created it, the user may promote.
+    // Where somebody has created it, the user may ask, but for no more than they may do.
     scene.namespace_in_karmada().await?;
     let answer = kubectl_promote(&scene, &words).await?;
-    answer.assert_output(0, &["Promoted"])?;
+    let words = [
+        "refused:",
+        "NotAuthorized",
+        &name,
+        "deployments.apps",
+        "member1",
+    ];
+    answer.assert_error(3, &words)?;
     before.assert_untouched().await
 }
 

@@ -136,7 +136,11 @@ async fn a_namespace_of_the_system() -> Result<()> {
         "apiVersion": "promote.karmada.io/v1alpha1",
         "kind": "Promotion",
         "metadata": {"name": name},
-        "spec": {"clusters": ["member1"], "workload": {"name": name}},
+        "spec": {
+            "clusters": ["member1"],
+            "requester": karmada.myself().await?,
+            "workload": {"name": name},
+        },
     });
     let system = json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-public"},

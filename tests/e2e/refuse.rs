@@ -188,7 +188,7 @@ fn difference<'a>(promotion: &'a Value, verdict: &str) -> Result<&'a Value> {
 }
 
 /// Has Karmada change every Deployment of the namespace on its way to member1.
-async fn override_deployments(scene: &Scene, overriders: Value) -> Result<()> {
+pub(crate) async fn override_deployments(scene: &Scene, overriders: Value) -> Result<()> {
     scene.namespace_in_karmada().await?;
     let policy = json!({
         "apiVersion": "policy.karmada.io/v1alpha1",

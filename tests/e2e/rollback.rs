@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 const SAYS: &str = "the shop is closed";
-const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun";
+pub(crate) const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun";
 
 #[tokio::test]
 async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {

@@ -126,6 +126,15 @@ impl Fleet {
         self.boot.layout.kubeconfig(member)
     }
 
+    /// The certificate by which a cluster's servers are known to those that trust the cluster, and
+    /// its key, in PEM: for a server of one's own that is to be taken for one of them. The control
+    /// plane's name is `karmada`.
+    #[must_use]
+    pub fn server_certificate(&self, cluster: &str) -> (PathBuf, PathBuf) {
+        let folder = self.boot.layout.certificates(cluster);
+        (folder.join("tls.crt"), folder.join("tls.key"))
+    }
+
     /// The folder with `kubectl`, `karmadactl`, `helm` and the components' programs.
     #[must_use]
     pub fn programs(&self) -> &Path {

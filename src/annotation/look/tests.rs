@@ -8,7 +8,6 @@ use std::{
 use http::{Request, Response};
 use kube::{Client, client::Body};
 use promoter_kubernetes::{members::Members, objects::Objects};
-use serde_json::Value;
 
 use super::*;
 use crate::promotions::Promotions;
@@ -98,6 +97,7 @@ async fn looks(
         members: Arc::new(Members::new(control_plane.clone())),
         control_plane,
         instance: "test".to_owned(),
+        opt_ins: Arc::new(vec!["*=*".parse().unwrap()].into()),
         promotions: Promotions::default(),
         warned: Mutex::default(),
     };
@@ -128,6 +128,11 @@ fn deployment(enabled: &str) -> Value {
             "annotations": {"promote.karmada.io/enabled": enabled},
         },
     })
+}
+
+/// Somebody of the member, and nobody of the control plane.
+fn annotator() -> Value {
+    json!({"cluster": "member1", "username": "unknown (--trust-every-annotation)"})
 }
 
 fn promotion(cluster: &str, desired: &str, phase: &str, version: &str) -> Value {
@@ -163,6 +168,7 @@ async fn an_opt_in_creates_the_namespace_and_the_promotion() {
     assert_eq!(promotion["metadata"]["name"], "web");
     assert_eq!(promotion["spec"]["clusters"], json!(["member1"]));
     assert_eq!(promotion["spec"]["desiredState"], "Promoted");
+    assert_eq!(promotion["spec"]["requester"], annotator());
     assert_eq!(promotion["spec"]["workload"]["name"], "web");
     assert!(member.writes().is_empty());
 }
@@ -207,7 +213,11 @@ async fn a_released_promotion_is_reopened_as_it_was_read() {
         control_plane.written(PATCH_PROMOTION),
         json!({
             "metadata": {"resourceVersion": "8"},
-            "spec": {"clusters": ["member1"], "desiredState": "Promoted"},
+            "spec": {
+                "clusters": ["member1"],
+                "desiredState": "Promoted",
+                "requester": annotator(),
+            },
         })
     );
 }

@@ -4,21 +4,28 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::DependencyKind;
+use super::{DependencyKind, OnClusterRemoval};
 use crate::reason::Reason;
 
 /// How far the Promotion has come.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionStatus {
+    /// The last spec that its requester may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized: Option<Authorized>,
     /// The workload as it was before anything was staged; what it is compared with afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Snapshot>,
+    /// The edits made in the member while Karmada took the workload over or let go of it, which
+    /// were carried into the template, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<CarriedEdit>,
     /// What was found in each cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterStatus>,
-    /// The conditions `DependenciesFederated`, `Guarded`, `Planned`, `Promoted`, `Rehearsed` and
-    /// `Released`.
+    /// The conditions `Authorized`, `DependenciesFederated`, `Guarded`, `Planned`, `Promoted`,
+    /// `Rehearsed` and `Released`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -49,6 +56,30 @@ pub struct PromotionStatus {
     /// The annotation `promote.karmada.io/requested-at` that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<String>,
+    /// A digest of the template's `.spec`, as the control plane keeps it, that the rehearsal was
+    /// about, or that an edit was carried into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_digest: Option<String>,
+}
+
+/// An edit that was carried into the template.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CarriedEdit {
+    /// A digest of the edited pod template, by which its ReplicaSet is known.
+    pub pod_template_digest: String,
+    /// A digest of the edited `.spec`, without the replicas.
+    pub spec_digest: String,
+}
+
+/// A spec that its requester may have: what was asked for since, by others, is not done.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authorized {
+    /// Its generation.
+    pub generation: i64,
+    /// What it says is to happen in a cluster that leaves the placement.
+    pub on_cluster_removal: OnClusterRemoval,
 }
 
 /// Where a Promotion stands.

@@ -368,16 +368,35 @@ fn a_suspended_work_has_not_been_applied() {
 fn a_work_is_read_field_by_field() {
     type Change = fn(&mut Value);
     type Expected = fn(&mut WorkState);
-    let changes: [(&str, Change, Expected); 10] = [
+    let changes: [(&str, Change, Expected); 11] = [
         (
             "dispatched",
             |work| work["spec"]["suspendDispatching"] = json!(false),
             |state| state.suspended = false,
         ),
         (
+            "refused by the guard",
+            |work| {
+                let message = "denied by 'guard.promote.karmada.io': it would undo a change";
+                work["status"] = conditions(&[
+                    ("Dispatching", "False", "it is suspended"),
+                    ("Applied", "False", message),
+                ]);
+            },
+            |state| {
+                let message = "denied by 'guard.promote.karmada.io': it would undo a change";
+                state.applied = Some(false);
+                state.message = Some(message.to_owned());
+                state.refused_by_guard = true;
+            },
+        ),
+        (
             "never suspended",
             |work| work["spec"]["suspendDispatching"] = json!(null),
-            |state| state.suspended = false,
+            |state| {
+                state.retried = true;
+                state.suspended = false;
+            },
         ),
         (
             "preserved",
@@ -536,8 +555,16 @@ fn a_manifest_is_current_when_it_is_that_of_the_template() {
 fn a_binding_binds_once_the_scheduler_has_seen_it() {
     type Change = fn(&mut Value);
     let bound_to = |clusters: &[&str]| Some(clusters.iter().copied().map(str::to_owned).collect());
-    let changes: [(&str, Change, Option<Vec<String>>); 9] = [
+    let changes: [(&str, Change, Option<Vec<String>>); 10] = [
         ("seen", |_| {}, bound_to(&["member1", "member2"])),
+        (
+            "with something unknown in it",
+            |binding| {
+                binding["spec"]["clusters"][0]["replicas"] = json!("several");
+                binding["status"]["conditions"][0] = json!("thought of later");
+            },
+            bound_to(&["member1", "member2"]),
+        ),
         (
             "nothing fits",
             |binding| binding["spec"]["clusters"] = json!([]),
@@ -706,8 +733,10 @@ fn suspended_work() -> WorkState {
         managed: false,
         message: None,
         preserve: false,
+        refused_by_guard: false,
         replicas: Some(2),
         retains_replicas: true,
+        retried: false,
         suspended: true,
         taken_over: false,
     }

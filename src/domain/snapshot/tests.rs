@@ -126,6 +126,49 @@ fn pods_of_a_scaled_workload_come_and_go() {
     );
 }
 
+#[test]
+fn an_edit_that_was_carried_brings_its_own_replica_set_and_no_other() {
+    let before = taken(&deployment(), &replica_sets(), &pods());
+    let mut edited = deployment();
+    edited["spec"]["template"]["spec"]["containers"][0]["image"] = json!("nginx:1.28");
+    let carried = [CarriedEdit {
+        pod_template_digest: pod_template_digest(&edited["spec"]["template"]),
+        spec_digest: spec_digest(&edited),
+    }];
+    let new = |uid: &str, deployment: &Value| {
+        let mut new = owned(uid, "d1", json!({"labels": {"pod-template-hash": uid}}));
+        new["spec"] = json!({"template": deployment["spec"]["template"]});
+        new["spec"]["template"]["metadata"]["labels"]["pod-template-hash"] = json!(uid);
+        new
+    };
+    let compared = |now: &Value, sets: &[Value], carried: &[CarriedEdit]| {
+        compare_edited(&before, &taken(now, sets, &[]), carried, sets)
+    };
+    let own = [replica_sets(), vec![new("r5", &edited)]].concat();
+    assert_eq!(compared(&edited, &own, &carried), Ok(()));
+    // It may not have one yet.
+    assert_eq!(compared(&edited, &replica_sets(), &carried), Ok(()));
+
+    let mut other = edited.clone();
+    other["spec"]["template"]["spec"]["hostname"] = json!("web");
+    let anothers = [own.clone(), vec![new("r6", &other)]].concat();
+    let hashes = vec!["r6".to_owned()];
+    assert_eq!(
+        compared(&edited, &anothers, &carried),
+        Err(SnapshotChange::NewReplicaSets { hashes })
+    );
+    for now in [&deployment(), &other] {
+        assert_eq!(
+            compared(now, &own, &carried),
+            Err(SnapshotChange::SpecChanged)
+        );
+    }
+    assert_eq!(
+        compared(&edited, &own, &[]),
+        Err(SnapshotChange::SpecChanged)
+    );
+}
+
 fn taken(deployment: &Value, replica_sets: &[Value], pods: &[Value]) -> Snapshot {
     snapshot(deployment, replica_sets, pods, false)
 }

@@ -5,7 +5,7 @@ use promoter_api::{
     reason::Reason,
 };
 
-use super::{Action, Observed, Outcome, keys};
+use super::{Action, Observed, Outcome, guard, keys};
 use crate::observation::{ObjectState, PolicySettings, TemplateState, WorkState};
 
 /// The next action while committing.
@@ -14,7 +14,13 @@ pub(super) fn commit(observed: &Observed) -> Action {
         object.settings().is_some_and(|settings| settings.suspended)
     });
     if !suspended.is_empty() {
-        return Action::Commit(suspended);
+        if observed.template_edited {
+            return guard::template_edited(observed);
+        }
+        return guard::guard(observed).unwrap_or(Action::Commit(suspended));
+    }
+    if let Some(action) = guard::late_edit(observed) {
+        return action;
     }
     if observed
         .workload()
@@ -38,6 +44,12 @@ pub(super) fn commit(observed: &Observed) -> Action {
     let Some((object, work)) = waiting else {
         return Action::Enter(Phase::Verifying, None);
     };
+    if let Some(action) = work
+        .filter(|_| object.is_workload())
+        .and_then(|work| guard::refused(work, observed))
+    {
+        return action;
+    }
     let said = work.and_then(|work| work.message.as_deref());
     let message = match said {
         Some(said) => format!(
@@ -58,8 +70,23 @@ pub(super) fn commit(observed: &Observed) -> Action {
     Action::Wait(message)
 }
 
+/// The next action while verifying.
+pub(super) fn verify(observed: &Observed) -> Action {
+    if let Some(action) = guard::late_edit(observed) {
+        return action;
+    }
+    // What Karmada has put back, and is to write again, is not what is to be compared.
+    if observed.edited && guard::is_behind(observed) && !observed.template_edited {
+        return Action::Wait("Karmada has not written the edit yet".into());
+    }
+    Action::Verify
+}
+
 /// The next action while settling.
 pub(super) fn settle(observed: &Observed) -> Action {
+    if let Some(action) = guard::late_edit(observed) {
+        return action;
+    }
     let unsettled = keys(&observed.objects, |object| {
         object
             .settings()
@@ -74,6 +101,19 @@ pub(super) fn settle(observed: &Observed) -> Action {
     {
         return action;
     }
+    // Somebody has edited the template of what is verified: that is to be rolled out.
+    if observed.template_edited
+        && let Some(action) = guard::lift(observed)
+    {
+        return action;
+    }
+    if let Some(work) = observed
+        .workload()
+        .and_then(|workload| work_in(workload, &observed.origin))
+        && let Some(action) = guard::refused(work, observed)
+    {
+        return action;
+    }
     let waiting = observed.objects.iter().find(|object| {
         object.settings().is_some_and(|settings| {
             !work_in(object, &observed.origin)
@@ -82,7 +122,14 @@ pub(super) fn settle(observed: &Observed) -> Action {
     });
     match waiting {
         Some(object) => Action::Wait(format!("Karmada has not settled {} yet", object.key)),
-        None => Action::Enter(Phase::Promoted, None),
+        // As long as what is live is not from the template as it is, Karmada will write.
+        None if guard::is_behind(observed)
+            && (observed.edited || guard::is_guarded(observed))
+            && !observed.template_edited =>
+        {
+            Action::Wait("Karmada has not written the template yet".into())
+        }
+        None => guard::lift(observed).unwrap_or(Action::Enter(Phase::Promoted, None)),
     }
 }
 

@@ -12,12 +12,15 @@ use promoter_api::{
     reason::Reason,
 };
 
-use super::{Action, Observed, keys};
+use super::{Action, Observed, guard, keys};
 use crate::observation::{ObjectState, PolicySettings, PolicyState, TemplateState, WorkState};
 
 /// The next action while what was staged is taken away.
 pub(super) fn abandon(observed: &Observed) -> Action {
     if let Some(action) = withdraw(&staged(observed)).or_else(|| remove(&staged(observed))) {
+        return action;
+    }
+    if let Some(action) = guard::lift(observed) {
         return action;
     }
     let intent = observed.intent;
@@ -43,8 +46,10 @@ pub(super) fn roll_back(observed: &Observed) -> Action {
     // What is not taken over is withdrawn first: as long as that is under way, it may still be
     // taken over, and then belongs to the others.
     withdraw(&not_taken)
+        .or_else(|| carry(observed))
         .or_else(|| preserve(&taken, |settings| settings.preserve && !settings.suspended))
         .or_else(|| remove(&objects))
+        .or_else(|| guard::lift(observed))
         .or_else(|| observed.marked.then_some(Action::Strip { disable: false }))
         .unwrap_or_else(|| {
             let again = observed.reason.is_some_and(Reason::may_pass);
@@ -61,7 +66,8 @@ pub(super) fn release(observed: &Observed) -> Action {
         .iter()
         .filter(|object| !object.is_workload())
         .partition(|object| ours(object));
-    release_workload(&workload, &dependencies)
+    release_workload(&workload, &dependencies, observed)
+        .or_else(|| guard::lift(observed))
         .or_else(|| release_dependencies(&dependencies))
         .or_else(|| remove(&workload))
         .or_else(|| detached(&others))
@@ -88,14 +94,19 @@ pub(super) fn clear(objects: &[&ObjectState]) -> Option<Action> {
 }
 
 /// Lets go of the workload, with its dependencies made to stay wherever they are.
-fn release_workload(workload: &[&ObjectState], dependencies: &[&ObjectState]) -> Option<Action> {
+fn release_workload(
+    workload: &[&ObjectState],
+    dependencies: &[&ObjectState],
+    observed: &Observed,
+) -> Option<Action> {
     let object = *workload.first()?;
     match object.template {
         TemplateState::Claimed(_) => {}
         TemplateState::Deleting => {
-            return Some(Action::Wait(format!("{} is being deleted", object.key)));
+            return carry(observed)
+                .or_else(|| Some(Action::Wait(format!("{} is being deleted", object.key))));
         }
-        TemplateState::Absent => return ended(workload),
+        TemplateState::Absent => return carry(observed).or_else(|| ended(workload)),
         TemplateState::Captured | TemplateState::Foreign | TemplateState::Held => {
             return Some(Action::Wait(format!(
                 "{} is not claimed by PropagationPolicy {} any more; let that policy claim it \
@@ -108,7 +119,26 @@ fn release_workload(workload: &[&ObjectState], dependencies: &[&ObjectState]) ->
     let all: Vec<_> = workload.iter().chain(dependencies).copied().collect();
     preserve(&all, |settings| settings.preserve)
         .or_else(|| mark(workload))
+        .or_else(|| guarded(object, observed))
         .or_else(|| Some(Action::LetGo(vec![object.key.clone()])))
+}
+
+/// Guards the workload in the cluster that it was promoted from: Karmada's last write is the whole
+/// manifest.
+///
+/// Source: Karmada's `pkg/controllers/execution/execution_controller.go`,
+/// `cleanupPolicyClaimMetadata`.
+fn guarded(workload: &ObjectState, observed: &Observed) -> Option<Action> {
+    let mut works = workload.works.iter();
+    works.find(|work| work.cluster == observed.origin && work.taken_over)?;
+    guard::guard(observed).or_else(|| carry(observed))
+}
+
+/// Carries an edit of the workload while Karmada has still to write to it once.
+fn carry(observed: &Observed) -> Option<Action> {
+    let mut works = observed.workload()?.works.iter();
+    works.find(|work| work.cluster == observed.origin && work.taken_over)?;
+    guard::late_edit(observed)
 }
 
 /// Lets go of the dependencies that nobody else needs, and gives the others back as they were.

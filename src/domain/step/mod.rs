@@ -6,9 +6,11 @@
 //!
 //! - [`stage`]: policies and templates go into the control plane, nothing reaches a member;
 //! - [`commit`]: Karmada takes over, is verified, and is settled;
+//! - [`guard`]: what people edit meanwhile is never lost;
 //! - [`let_go`]: what was staged, committed or promoted is undone.
 
 mod commit;
+mod guard;
 mod let_go;
 mod stage;
 
@@ -19,7 +21,10 @@ use promoter_api::{
     reason::Reason,
 };
 
-use crate::{object::ObjectKey, observation::ObjectState};
+use crate::{
+    object::ObjectKey,
+    observation::{LiveWorkload, ObjectState},
+};
 
 /// Everything that the next action depends on.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -30,8 +35,16 @@ use crate::{object::ObjectKey, observation::ObjectState};
 pub struct Observed {
     /// Whether the workload is scaled by something in the member.
     pub autoscaled: bool,
+    /// Whether an edit was carried.
+    pub edited: bool,
+    /// Whether the member was found to refuse Karmada's writes that would undo an edit; nothing
+    /// while it was not looked at.
+    pub guarded: Option<bool>,
     /// What a person wants.
     pub intent: Intent,
+    /// The workload in the member that it is promoted from, while Karmada takes it over or lets go
+    /// of it.
+    pub live: Option<LiveWorkload>,
     /// The live workload's number of replicas, where it could be read.
     pub live_replicas: Option<i64>,
     /// Whether objects in the members bear marks of a Karmada that has let go of them.
@@ -52,18 +65,26 @@ pub struct Observed {
     pub reason: Option<Reason>,
     /// Whether the rehearsal has passed.
     pub rehearsed: bool,
+    /// Whether somebody has edited the workload's template since it was rehearsed.
+    pub template_edited: bool,
 }
 
 /// What a person wants.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 pub struct Intent {
+    /// It was found that whoever asked may have what the spec says now.
+    pub authorized: bool,
     /// The Promotion is being deleted.
     pub deleted: bool,
     /// How far to go.
     pub desired: DesiredState,
     /// The spec, or the request, is newer than what the status is about.
     pub renewed: bool,
-    /// What happens in a cluster that leaves the placement.
+    /// What happens in a cluster that leaves the placement, by the last spec that was authorized.
     pub on_cluster_removal: OnClusterRemoval,
     /// Nothing new is to begin.
     pub suspended: bool,
@@ -72,6 +93,10 @@ pub struct Intent {
 /// The next thing to do. Each can be done twice without harm.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Action {
+    /// Find out whether whoever asked for a change of what is promoted may have it.
+    Authorize,
+    /// Carry what a person has edited in the member into what Karmada writes there.
+    CarryEdit,
     /// Resume dispatching of these policies, in this order.
     Commit(Vec<ObjectKey>),
     /// Create the namespace in the control plane.
@@ -94,6 +119,8 @@ pub enum Action {
     Free(ObjectKey, String),
     /// Forget the Promotion: nothing is left to be done for it.
     Forget,
+    /// Have the member refuse every write of Karmada's that would undo an edit, if it can.
+    Guard,
     /// Lift the hold on these templates and claim them for their policies, in one write.
     LiftHolds(Vec<ObjectKey>),
     /// Ask the members what letting go of these objects would write, and if that is nothing,
@@ -102,7 +129,7 @@ pub enum Action {
     /// Mark the policies of these objects as about to go: nobody begins to need them any more, and
     /// whatever was decided on before and has not happened yet, does not.
     MarkReleased(Vec<ObjectKey>),
-    /// Read the member and plan.
+    /// Find out whether whoever asked may have it, read the member and plan.
     Plan,
     /// Make these objects stay in the members when their Works go.
     Preserve(Vec<ObjectKey>),
@@ -110,6 +137,8 @@ pub enum Action {
     Rehearse,
     /// Nothing to do until something is asked for.
     Rest,
+    /// Have Karmada look at the workload's Work again, which the member has refused before.
+    Retry,
     /// Write the live number of replicas into the workload's template.
     SetReplicas(i64),
     /// Bring these policies to how they are for good.
@@ -119,6 +148,8 @@ pub enum Action {
         /// Whether to write that the workload is not to be promoted by any automatic door.
         disable: bool,
     },
+    /// Let Karmada's writes of the workload pass in the member again.
+    Unguard,
     /// Compare the workload in the member with what it was.
     Verify,
     /// Wait until Karmada, or another Promotion, has gone on.
@@ -143,7 +174,7 @@ pub fn step(observed: &Observed) -> Action {
         Phase::Pending | Phase::Waiting => begin(observed),
         Phase::Staging => stage::step(observed),
         Phase::Committing => commit::commit(observed),
-        Phase::Verifying => Action::Verify,
+        Phase::Verifying => commit::verify(observed),
         Phase::Settling => commit::settle(observed),
         Phase::Promoted => promoted(observed),
         Phase::Abandoning => let_go::abandon(observed),
@@ -184,7 +215,17 @@ fn promoted(observed: &Observed) -> Action {
     if observed.intent.deleted {
         return Action::Forget;
     }
-    if observed.intent.desired == DesiredState::Released {
+    let Intent {
+        authorized,
+        desired,
+        renewed,
+        ..
+    } = observed.intent;
+    // What was refused is asked about again only when it is asked for again.
+    if renewed && !authorized {
+        return Action::Authorize;
+    }
+    if authorized && desired == DesiredState::Released {
         return Action::Enter(Phase::Releasing, None);
     }
     if let Some(bound) = observed
@@ -194,7 +235,7 @@ fn promoted(observed: &Observed) -> Action {
     {
         return Action::Follow(bound.clone());
     }
-    if observed.intent.renewed {
+    if renewed {
         return Action::Enter(Phase::Settling, None);
     }
     Action::Rest

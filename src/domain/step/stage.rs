@@ -18,7 +18,8 @@ pub(super) fn step(observed: &Observed) -> Action {
         DesiredState::Promoted | DesiredState::Rehearsed => true,
         DesiredState::Observed | DesiredState::Released => false,
     };
-    if intent.deleted || intent.suspended || !wanted {
+    // What somebody else asks for now is planned anew, for them.
+    if intent.deleted || intent.suspended || !wanted || !intent.authorized {
         return Action::Enter(Phase::Abandoning, None);
     }
     if !observed.namespace {
@@ -201,7 +202,9 @@ mod tests {
             managed: false,
             message: None,
             preserve,
+            refused_by_guard: false,
             replicas: None,
+            retried: false,
             retains_replicas: false,
             suspended: true,
             taken_over: false,

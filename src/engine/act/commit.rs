@@ -2,7 +2,9 @@
 
 use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_domain::{
+    late_edit::Seen,
     object::ObjectKey,
+    observation::Edit,
     policy, snapshot,
     step::{Observed, Outcome},
 };
@@ -10,7 +12,12 @@ use promoter_kubernetes::workload;
 use serde_json::Value;
 
 use super::{enter, of_version, origin, patch_policies, rehearse};
-use crate::{Context, Error, flow::Flow, read::live, record::Record};
+use crate::{
+    Context, Error,
+    flow::Flow,
+    read::{self, live},
+    record::Record,
+};
 
 /// Lets Karmada take over, dependencies first.
 ///
@@ -99,8 +106,20 @@ pub(super) async fn verify(context: &Context, record: &Record) -> Result<Flow, E
         return enter(context, record, Phase::RollingBack, Some(outcome)).await;
     };
     let (replica_sets, pods) = workload::running(&member.objects, namespace, &deployment).await?;
+    let status = record.status();
+    let template = read::template(context, record).await?;
+    let seen = Seen {
+        live: &deployment,
+        manifest: None,
+        replica_sets: &replica_sets,
+        template: template.as_ref(),
+    };
+    if seen.state(&status).edit != Edit::None {
+        // It was edited this very moment.
+        return Ok(Flow::Again);
+    }
     let after = snapshot::snapshot(&deployment, &replica_sets, &pods, before.autoscaled);
-    match snapshot::compare(&before, &after) {
+    match snapshot::compare_edited(&before, &after, &status.carried, &replica_sets) {
         Ok(()) => enter(context, record, Phase::Settling, None).await,
         Err(change) => {
             let outcome = failed(change.to_string());
@@ -116,7 +135,7 @@ pub(super) async fn settle(
     observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
-    let on_cluster_removal = record.promotion.spec.on_cluster_removal;
+    let on_cluster_removal = record.on_cluster_removal();
     patch_policies(context, record, observed, keys, |key| {
         policy::settle_patch(key.kind, on_cluster_removal)
     })

@@ -131,10 +131,13 @@ async fn extend(context: &Context, record: &Record, clusters: &[String]) -> Resu
 async fn users(context: &Context, record: &Record, key: &ObjectKey) -> Result<Vec<String>, Error> {
     let mut clusters = Vec::new();
     for other in others(context, record).await? {
-        if !other.objects().contains(key) {
+        let Some(workload) = other.workload() else {
+            continue;
+        };
+        if !other.dependencies().any(|needed| needed == key) {
             continue;
         }
-        let name = other.workload().binding_name();
+        let name = workload.binding_name();
         let binding = context
             .control_plane
             .get(Resource::RESOURCE_BINDING, Some(record.namespace()), &name)

@@ -1,7 +1,9 @@
 //! Does what the step function says. Every action can be done twice without harm.
 
+mod authorize;
 mod commit;
 mod follow;
+mod guard;
 mod let_go;
 mod plan;
 mod rehearse;
@@ -31,6 +33,8 @@ use serde_json::{Value, json};
 
 use crate::{Context, Error, conditions, flow::Flow, record::Record};
 
+pub(crate) use self::authorize::unanswered;
+
 /// How often it is looked whether Karmada has gone on, should the watch that tells so be silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -52,6 +56,8 @@ pub(crate) async fn act(
     action: Action,
 ) -> Result<Flow, Error> {
     match action {
+        Action::Authorize => authorize::authorize(context, record).await,
+        Action::CarryEdit => guard::carry(context, record, observed).await,
         Action::Commit(keys) => commit::commit(context, record, observed, &keys).await,
         Action::CreateNamespace => stage::create_namespace(context, record).await,
         Action::CreatePolicies(keys) => stage::create_policies(context, record, &keys).await,
@@ -79,6 +85,7 @@ pub(crate) async fn act(
         Action::Follow(clusters) => follow::follow(context, record, &clusters).await,
         Action::Free(key, cluster) => let_go::free(context, record, &key, &cluster).await,
         Action::Forget => forget(context, record).await,
+        Action::Guard => guard::guard(context, record).await,
         Action::LetGo(keys) => let_go::let_go(context, record, observed, &keys).await,
         Action::LiftHolds(keys) => stage::lift_holds(context, record, observed, &keys).await,
         Action::MarkReleased(keys) => let_go::mark_released(context, record, observed, &keys).await,
@@ -86,11 +93,13 @@ pub(crate) async fn act(
         Action::Preserve(keys) => let_go::preserve(context, record, observed, &keys).await,
         Action::Rehearse => rehearse::rehearse(context, record, observed).await,
         Action::Rest => Ok(Flow::Rest),
+        Action::Retry => guard::retry(context, record).await,
         Action::SetReplicas(replicas) => {
             commit::set_replicas(context, record, observed, replicas).await
         }
         Action::Settle(keys) => commit::settle(context, record, observed, &keys).await,
         Action::Strip { disable } => strip::strip(context, record, disable).await,
+        Action::Unguard => guard::unguard(context, record, observed).await,
         Action::Verify => commit::verify(context, record).await,
         Action::Wait(message) => wait(context, record, message).await,
         Action::Withdraw(keys) => let_go::withdraw(context, record, observed, &keys).await,
@@ -292,9 +301,20 @@ async fn announce(context: &Context, record: &Record, status: &PromotionStatus) 
             | Phase::Failed
             | Phase::Released
     );
-    if !told {
-        return;
+    if told {
+        tell_member(context, record, kind, &reason, &action, &note).await;
     }
+}
+
+/// Publishes an event on the member's Deployment.
+async fn tell_member(
+    context: &Context,
+    record: &Record,
+    kind: EventType,
+    reason: &str,
+    action: &str,
+    note: &str,
+) {
     let Ok(member) = origin(context, record).await else {
         return;
     };
@@ -311,9 +331,7 @@ async fn announce(context: &Context, record: &Record, status: &PromotionStatus) 
         ..Default::default()
     };
     let events = Events::new(member.objects.client().clone(), &context.instance);
-    events
-        .publish(&reference, kind, &reason, &action, &note)
-        .await;
+    events.publish(&reference, kind, reason, action, note).await;
 }
 
 fn meaning(phase: Phase) -> &'static str {

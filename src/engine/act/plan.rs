@@ -3,19 +3,27 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use promoter_api::{
     marks,
     promotion::{ClusterVerdict, DesiredState, Phase, WorkloadReference},
     reason::Reason,
 };
 use promoter_domain::{
-    plan::{self, Plan, Refusal, Request},
+    authorization::{Asked, Purpose},
+    plan::{self, Live, Plan, Refusal, Request},
     step::Outcome,
 };
-use promoter_kubernetes::{existing, members, members::Member, resource::Resource, workload};
+use promoter_kubernetes::{
+    existing, members, members::Member, resource::Resource, workload::Reading,
+};
+use serde::Deserialize as _;
 use serde_json::json;
 
-use super::{enter, enter_with, rehearse, stale, wait};
+use super::{
+    authorize::{Gate, deny},
+    enter, enter_with, rehearse, stale, wait,
+};
 use crate::{Context, Error, flow::Flow, read::live, record, record::Record};
 
 /// How soon it is looked again whether another Promotion is done with a shared dependency.
@@ -38,17 +46,34 @@ pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Err
     }
     // What is wanted, not what an earlier attempt recorded.
     let cluster = spec.clusters.first().map_or("", String::as_str);
+    let key = record.workload();
+    let asked = record.asked(cluster, &key, Purpose::of(spec.desired_state));
+    let authority = match asked.authority(&context.opt_ins) {
+        Ok(authority) => authority,
+        Err(denial) => return deny(context, record, &denial).await,
+    };
     let member = match context.members.get(cluster).await {
         Ok(member) => member,
         Err(error) => return unreachable(context, record, error).await,
     };
-    let key = record.workload();
-    if spec.desired_state == DesiredState::Released {
-        return released(context, record, &member).await;
+    let gate = Gate {
+        asked,
+        authority,
+        member: Some(member.clone()),
+    };
+    if let Err(denial) = gate.ask(context, &asked.workload_accesses()).await? {
+        return deny(context, record, &denial).await;
     }
-    let wanted = existing::wanted(&spec.dependencies);
+    if spec.desired_state == DesiredState::Released {
+        let record = record.with_authority(&authority, Timestamp::now());
+        return released(context, &record, &member).await;
+    }
+    let live = match read(context, record, &gate, &member).await? {
+        Ok(live) => live,
+        Err(denial) => return deny(context, record, &denial).await,
+    };
+    let record = &record.with_authority(&authority, Timestamp::now());
     let namespace = record.namespace();
-    let live = workload::read(&member.objects, namespace, &key.name, wanted).await?;
     let Some(live) = live else {
         let message = format!(
             "namespace {namespace} of cluster {cluster} has no {key}; create it there first, or \
@@ -82,6 +107,38 @@ pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Err
         plan::Outcome::Refused(refusal) => refuse(context, record, refusal).await,
         plan::Outcome::Plan(plan) => accept(context, record, &member, *plan).await,
     }
+}
+
+/// Reads the workload with what it needs, each only when whoever asked may read it. Nothing, where
+/// there is no such workload.
+async fn read(
+    context: &Context,
+    record: &Record,
+    gate: &Gate<'_>,
+    member: &Member,
+) -> Result<Result<Option<Live>, Outcome>, Error> {
+    let Asked {
+        namespace,
+        workload,
+        ..
+    } = gate.asked;
+    let wanted = existing::wanted(&record.promotion.spec.dependencies);
+    let reading = Reading::begin(&member.objects, namespace, &workload.name, wanted).await?;
+    let Some(mut reading) = reading else {
+        return Ok(Ok(None));
+    };
+    loop {
+        let next = reading.next();
+        if next.is_empty() {
+            break;
+        }
+        let accesses = gate.asked.dependency_accesses(&next);
+        if let Err(denial) = gate.ask(context, &accesses).await? {
+            return Ok(Err(denial));
+        }
+        reading.fetch().await?;
+    }
+    Ok(Ok(Some(reading.finish().await?)))
 }
 
 /// Nothing of this Promotion is in the control plane: released is what nobody else federates.
@@ -122,6 +179,7 @@ async fn accept(
     if !plan.stale.is_empty() {
         return stale::strip(context, record, member, &plan.stale).await;
     }
+    let mut record = record.clone();
     let metadata = &record.promotion.metadata;
     let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
     if !finalizers.iter().any(|name| name == marks::FINALIZER) {
@@ -130,13 +188,15 @@ async fn accept(
             "metadata": {"finalizers": finalizers, "resourceVersion": metadata.resource_version},
         });
         let (namespace, name) = (Some(record.namespace()), record.name());
-        context
+        let marked = context
             .control_plane
             .merge(Resource::PROMOTION, namespace, name, &patch)
             .await?;
-        // The Promotion has changed: it is read, and planned for, again.
-        return Ok(Flow::Again);
+        // What was planned is what the spec says still: the patch was for the Promotion as it was.
+        record.promotion.metadata = ObjectMeta::deserialize(&marked["metadata"])
+            .map_err(|error| Error::Unreadable(format!("Promotion {}", record.name()), error))?;
     }
+    let record = &record;
     let Plan {
         before,
         dependencies,

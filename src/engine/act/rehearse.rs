@@ -83,9 +83,12 @@ pub(super) async fn rehearse(
         return refuse(context, record, refusal).await;
     }
     let dependencies = dependencies(record, observed);
+    let template = read::template(context, record).await?;
+    let template = template.as_ref().map(spec_digest);
     let passed = |status: &mut promoter_api::promotion::PromotionStatus| {
         status.dependencies = dependencies;
         status.rehearsed = spec;
+        status.template_digest = template;
         status.clusters =
             crate::record::cluster(&member.name, ClusterVerdict::Unchanged, Vec::new());
     };
@@ -140,7 +143,7 @@ pub(super) async fn predict(
 
 /// A digest of a Deployment's whole spec but its replicas.
 pub(super) fn spec_digest(deployment: &Value) -> String {
-    snapshot::snapshot(deployment, &[], &[], false).spec_digest
+    snapshot::spec_digest(deployment)
 }
 
 /// What differences come to.

@@ -2,7 +2,7 @@
 
 use promoter_api::reason::Reason;
 use promoter_domain::{object::ObjectKey, observation::Version, plan::Refusal, rehearsal, strip};
-use promoter_kubernetes::members::Member;
+use promoter_kubernetes::{members::Member, objects::Write};
 
 use super::{of_version, plan, rehearse};
 use crate::{Context, Error, flow::Flow, read::live, record::Record};
@@ -32,7 +32,7 @@ pub(super) async fn strip(
         let patch = of_version(patch, &version);
         let objects = &member.objects;
         let answer = objects
-            .rehearse_merge(resource, within, &key.name, &patch)
+            .merge_with(resource, within, &key.name, &patch, Write::DryRun)
             .await;
         let answer = match answer {
             Ok(answer) => answer,

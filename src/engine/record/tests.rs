@@ -2,9 +2,14 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use promoter_api::{
-    promotion::{DependencyKind, DesiredState, OnClusterRemoval, PromotionSpec, Snapshot},
+    promotion::{
+        Authorized, CarriedEdit, DependencyKind, DesiredState, Difference, OnClusterRemoval,
+        PromotionSpec, Requester, Snapshot,
+    },
     reason::Reason,
 };
+
+use promoter_domain::authorization::Authority;
 
 use super::*;
 
@@ -19,11 +24,7 @@ const CONDITIONS: [(Phase, &[&str]); 15] = [
     (Phase::Abandoning, &["Promoted=False Abandoning"]),
     (
         Phase::Committing,
-        &[
-            "Guarded=False GuardNotInstalled",
-            "Promoted=Unknown Committing",
-            "Rehearsed=True Unchanged",
-        ],
+        &["Promoted=Unknown Committing", "Rehearsed=True Unchanged"],
     ),
     (Phase::Verifying, &["Promoted=Unknown Verifying"]),
     (Phase::Settling, &["Promoted=Unknown Settling"]),
@@ -107,7 +108,6 @@ fn a_promotion_collects_its_conditions_on_the_way() {
     assert_eq!(
         told(&status),
         [
-            "Guarded=False GuardNotInstalled",
             "Planned=True PlanAccepted",
             "Promoted=True Verified",
             "Rehearsed=True Unchanged",
@@ -120,6 +120,57 @@ fn a_promotion_collects_its_conditions_on_the_way() {
     let status = walk(status, &[Phase::Released]);
     assert!(told(&status).contains(&"Promoted=False Released".to_owned()));
     assert!(told(&status).contains(&"Released=True Released".to_owned()));
+}
+
+#[test]
+fn whether_it_was_guarded_is_said_until_it_is_released() {
+    let guarded = |result: Result<(), String>| {
+        let mut status = walk(PromotionStatus::default(), &[Phase::Committing]);
+        assert_eq!(conditions::is_guarded(&status), None);
+        conditions::guarded(&mut status, "member1", result, Some(2), at(6));
+        walk(status, &[Phase::Settling, Phase::Promoted])
+    };
+    let with = guarded(Ok(()));
+    assert_eq!(conditions::is_guarded(&with), Some(true));
+    assert_eq!(told(&with)[0], "Guarded=True GuardInstalled");
+    let without = guarded(Err("it is not installed".to_owned()));
+    assert_eq!(conditions::is_guarded(&without), Some(false));
+    let condition = &without.conditions[0];
+    assert_eq!(told(&without)[0], "Guarded=False GuardNotInstalled");
+    let remedy = "`kubectl promote member enable member1`";
+    assert!(condition.message.contains(remedy), "{}", condition.message);
+    let released = walk(with, &[Phase::Releasing]);
+    assert_eq!(conditions::is_guarded(&released), None);
+}
+
+#[test]
+fn an_edit_that_was_carried_is_told_in_the_end() {
+    let status = PromotionStatus {
+        carried: vec![CarriedEdit {
+            pod_template_digest: "p".to_owned(),
+            spec_digest: "s".to_owned(),
+        }],
+        ..PromotionStatus::default()
+    };
+    let promoted = walk(status, &[Phase::Settling, Phase::Promoted]);
+    assert!(told(&promoted).contains(&"Promoted=True LateEdit".to_owned()));
+    let releasing = walk(promoted, &[Phase::Releasing]);
+    assert!(releasing.carried.is_empty());
+}
+
+#[test]
+fn edits_are_carried_until_karmada_keeps_the_workload() {
+    let carries =
+        |phases: &[Phase]| record(walk(PromotionStatus::default(), phases)).carries_edits();
+    assert!(carries(&[Phase::Staging, Phase::Committing]));
+    assert!(carries(&[Phase::Committing, Phase::Settling]));
+    assert!(!carries(&[
+        Phase::Settling,
+        Phase::Promoted,
+        Phase::Settling
+    ]));
+    assert!(carries(&[Phase::Promoted, Phase::Releasing]));
+    assert!(!carries(&[Phase::Staging]));
 }
 
 #[test]
@@ -234,8 +285,13 @@ fn a_condition_tells_since_when_it_is_so() {
 
 #[test]
 fn only_some_phases_answer_what_was_asked() {
-    for (phase, _) in CONDITIONS {
+    let both = [Some(2), Some(1), None];
+    for ((phase, _), authorized) in CONDITIONS
+        .into_iter()
+        .flat_map(|phase| both.map(|authorized| (phase, authorized)))
+    {
         let mut record = record(PromotionStatus {
+            authorized: authorized.map(of_generation),
             observed_generation: Some(1),
             requested_at: Some("monday".to_owned()),
             ..PromotionStatus::default()
@@ -243,11 +299,10 @@ fn only_some_phases_answer_what_was_asked() {
         request_at(&mut record, Some("tuesday"));
         assert!(record.intent().renewed);
         record.promotion.status = Some(record.entered(phase, None, at(1)));
-        let answers = matches!(
-            phase,
-            Phase::Pending | Phase::Released | Phase::Releasing | Phase::Settling
-        );
-        assert_eq!(record.intent().renewed, !answers, "{phase}");
+        // What is asked for by others meanwhile has its answer still to come.
+        let goes_on = matches!(phase, Phase::Released | Phase::Releasing | Phase::Settling);
+        let answers = phase == Phase::Pending || (goes_on && authorized == Some(2));
+        assert_eq!(record.intent().renewed, !answers, "{phase} {authorized:?}");
         if answers {
             let status = record.status();
             assert_eq!(status.observed_generation, Some(2), "{phase}");
@@ -297,6 +352,7 @@ fn the_intent_is_that_of_the_spec() {
         .unwrap()
         .observed_generation = Some(2);
     let plain = Intent {
+        authorized: false,
         deleted: false,
         desired: DesiredState::Promoted,
         on_cluster_removal: OnClusterRemoval::Delete,
@@ -311,9 +367,11 @@ fn the_intent_is_that_of_the_spec() {
     assert_eq!(
         record.intent(),
         Intent {
+            authorized: false,
             deleted: true,
             desired: DesiredState::Released,
-            on_cluster_removal: OnClusterRemoval::Preserve,
+            // That is how it is to be once it is authorized.
+            on_cluster_removal: OnClusterRemoval::Delete,
             renewed: false,
             suspended: true,
         }
@@ -321,12 +379,111 @@ fn the_intent_is_that_of_the_spec() {
 }
 
 #[test]
+fn what_is_authorized_is_one_spec_of_one_requester() {
+    let alice = alice();
+    let mut record = record(PromotionStatus::default());
+    record.promotion.spec.on_cluster_removal = OnClusterRemoval::Preserve;
+    assert!(!record.is_authorized());
+
+    let mut record = record.with_authority(&Authority::ApiServers(&alice), at(1));
+    assert!(record.is_authorized());
+    assert_eq!(record.on_cluster_removal(), OnClusterRemoval::Preserve);
+    assert_eq!(told(&record.status()), ["Authorized=True Allowed"]);
+    let condition = condition(&record.status(), "Authorized").clone();
+    assert!(condition.message.contains("alice"), "{condition:?}");
+    assert_eq!(condition.observed_generation, Some(2));
+
+    // Somebody edits it.
+    record.promotion.metadata.generation = Some(3);
+    record.promotion.spec.on_cluster_removal = OnClusterRemoval::Delete;
+    assert!(!record.is_authorized());
+    assert_eq!(record.on_cluster_removal(), OnClusterRemoval::Preserve);
+    record.promotion.metadata.generation = None;
+    assert!(!record.is_authorized());
+}
+
+#[test]
+fn a_denial_leaves_nothing_of_what_was_found_for_another() {
+    let mut status = begun("member1");
+    status.clusters[0].differences = vec![Difference {
+        live: Some("1".to_owned()),
+        object: "ConfigMap/settings".to_owned(),
+        path: "/data/a".to_owned(),
+        rendered: Some("2".to_owned()),
+    }];
+    status.dependencies = vec![DependencyStatus {
+        action: DependencyAction::Conflict,
+        kind: DependencyKind::Secret,
+        managed_by: None,
+        message: Some("it differs".to_owned()),
+        name: "password".to_owned(),
+        through_service_account: false,
+    }];
+    status.placed = vec!["member2".to_owned()];
+    let status = walk(status, &[Phase::Staging, Phase::Committing]);
+    let status = record(status).entered(Phase::Waiting, Some(&restarts()), at(1));
+
+    let found = record(status).denied(&denial(), at(2));
+    let nothing = record(PromotionStatus::default()).denied(&denial(), at(2));
+
+    assert_eq!(found.phase, Phase::Refused);
+    assert_eq!(found.reason, Some(Reason::NotAuthorized));
+    assert_eq!(found.observed_generation, Some(2));
+    assert_eq!(
+        told(&found),
+        [
+            "Authorized=False NotAuthorized",
+            "Promoted=False NotAuthorized"
+        ]
+    );
+    // But since when it is not promoted.
+    let without_times = |mut status: PromotionStatus| {
+        for condition in &mut status.conditions {
+            condition.last_transition_time = Time(at(0));
+        }
+        status
+    };
+    assert_eq!(without_times(found), without_times(nothing));
+}
+
+#[test]
+fn a_change_that_is_denied_leaves_what_is_promoted_as_it_is() {
+    let status = walk(begun("member1"), &[Phase::Settling, Phase::Promoted]);
+    let denied = record(status.clone()).change_denied(&denial(), at(9));
+    assert_eq!(denied.phase, Phase::Promoted);
+    assert_eq!(denied.reason, Some(Reason::NotAuthorized));
+    assert_eq!(denied.observed_generation, Some(2));
+    assert_eq!(denied.placed, status.placed);
+    assert_eq!(
+        told(&denied),
+        [
+            "Authorized=False NotAuthorized",
+            "Promoted=True Verified",
+            "Released=False Promoted"
+        ]
+    );
+    // Once a change is allowed, nothing of it is left.
+    let settling = walk(denied, &[Phase::Settling]);
+    assert_eq!((settling.reason, settling.message), (None, None));
+}
+
+#[test]
+fn that_nobody_answers_is_told() {
+    let status = record(PromotionStatus::default()).unanswered("no answer", at(1));
+    assert_eq!(told(&status), ["Authorized=Unknown Unanswered"]);
+    assert_eq!(status.message.as_deref(), Some("no answer"));
+    assert_eq!(status.observed_generation, None);
+}
+
+#[test]
 fn what_was_before_is_forgotten_by_a_new_attempt_alone() {
     for (phase, _) in CONDITIONS {
         let status = record(begun("member2")).entered(phase, None, at(1));
-        let forgotten = phase == Phase::Pending;
-        assert_eq!(status.before.is_none(), forgotten, "{phase}");
-        assert_eq!(status.rehearsed.is_none(), forgotten, "{phase}");
+        let anew = phase == Phase::Pending;
+        assert_eq!(status.before.is_none(), anew, "{phase}");
+        // What is staged or released is rehearsed for itself.
+        let rehearsed_anew = anew || matches!(phase, Phase::Releasing | Phase::Staging);
+        assert_eq!(status.rehearsed.is_none(), rehearsed_anew, "{phase}");
         // Promoted: where it was promoted from, not what the spec says meanwhile.
         let placed: &[&str] = match phase {
             Phase::Promoted => &["member2"],
@@ -467,6 +624,14 @@ fn a_status_is_applied_to_the_promotion_as_it_was_read() {
     assert_eq!(reference.uid.as_deref(), Some("p1"));
 }
 
+/// What was authorized once, in one generation.
+fn of_generation(generation: i64) -> Authorized {
+    Authorized {
+        generation,
+        on_cluster_removal: OnClusterRemoval::Delete,
+    }
+}
+
 fn walk(status: PromotionStatus, phases: &[Phase]) -> PromotionStatus {
     phases.iter().fold(status, |status, phase| {
         record(status).entered(*phase, None, at(1))
@@ -491,6 +656,20 @@ fn restarts() -> Outcome {
     Outcome {
         message: "it would".to_owned(),
         reason: Reason::WouldRestartPods,
+    }
+}
+
+fn denial() -> Outcome {
+    Outcome {
+        message: "alice may not".to_owned(),
+        reason: Reason::NotAuthorized,
+    }
+}
+
+fn alice() -> Requester {
+    Requester {
+        username: "alice".to_owned(),
+        ..Requester::default()
     }
 }
 

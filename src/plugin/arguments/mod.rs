@@ -1,6 +1,7 @@
 //! The command line.
 
 mod connection;
+mod member;
 mod words;
 
 use clap::{
@@ -16,6 +17,7 @@ use crate::{
 
 pub(crate) use self::{
     connection::Connection,
+    member::{Member, MemberCluster},
     words::{Dependency, Format, Managed, ManagedDependency, Removal, Stale, StatusFormat},
 };
 
@@ -70,6 +72,12 @@ pub(crate) enum Command {
     /// Let Karmada let go of workloads; they go on running in every cluster
     #[command(after_help = exit::HELP)]
     Release(Release),
+    /// Install the guard in a member cluster, or remove it
+    #[command(after_long_help = member::HELP)]
+    Member {
+        #[command(subcommand)]
+        action: Member,
+    },
     /// Say what a reason means and what to do, or list all reasons
     Explain {
         /// The reason, as in `WouldRestartPods`
@@ -315,6 +323,29 @@ mod tests {
             assert!(matches!(&arguments.command, Some(Command::Status(status))
                 if status.workloads == ["deployment/web"]));
             assert_eq!(arguments.connection.namespace.as_deref(), Some("shop"));
+        }
+    }
+
+    #[test]
+    fn a_member_is_named_after_what_is_to_be_done_with_it() {
+        let arguments = read("member enable member1 -o yaml").unwrap();
+        assert!(
+            matches!(&arguments.command, Some(Command::Member { action: Member::Enable { member, output, .. } })
+            if member.cluster == "member1" && *output == Some(Format::Yaml))
+        );
+        let line = "member disable member1 --member-kubeconfig a --member-context b";
+        assert!(matches!(
+            read(line).unwrap().command,
+            Some(Command::Member {
+                action: Member::Disable { .. }
+            })
+        ));
+        for line in [
+            "member",
+            "member enable",
+            "member enable a --member-context b",
+        ] {
+            read(line).unwrap_err();
         }
     }
 

@@ -24,10 +24,22 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// The cluster behind an administrator's kubeconfig.
     pub(crate) async fn connect(kubeconfig: &Path, name: &str, namespace: &str) -> Result<Self> {
+        Self::connect_as(kubeconfig, name, namespace, None).await
+    }
+
+    /// The same, as a user whom the administrator plays.
+    pub(crate) async fn connect_as(
+        kubeconfig: &Path,
+        name: &str,
+        namespace: &str,
+        user: Option<&str>,
+    ) -> Result<Self> {
         promoter_kubernetes::install_crypto_provider();
         let read = Kubeconfig::read_from(kubeconfig)
             .with_context(|| format!("cannot read {}", kubeconfig.display()))?;
-        let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
+        let mut config =
+            Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
+        config.auth_info.impersonate = user.map(str::to_owned);
         Ok(Self {
             client: Client::try_from(config)?,
             name: name.to_owned(),
@@ -54,6 +66,16 @@ impl Cluster {
 
     pub(crate) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Who this client is, as the API server knows it.
+    pub(crate) async fn myself(&self) -> Result<Value> {
+        let review = json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "SelfSubjectReview",
+        });
+        let reviewed = self.create(&review).await?;
+        Ok(reviewed["status"]["userInfo"].clone())
     }
 
     /// One object, or nothing where there is none.

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use promoter_fleet::{Fleet, FleetOptions, Process, Program};
 use tokio::{
     process::Command,
-    sync::{Mutex, MutexGuard, OnceCell},
+    sync::{Mutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use super::marked;
@@ -19,10 +19,18 @@ use super::marked;
 /// The promoter's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
 
+/// Installs the guard in a member (`enable`) or removes it (`disable`).
+pub(crate) async fn guard(fleet: &Fleet, member: &str, action: &str) -> Result<()> {
+    let words = ["promote", "member", action, member];
+    run(fleet, "karmada", "kubectl", &words).await?;
+    Ok(())
+}
+
 /// The fleet that all tests share: the one that was started for the run, or else one that lives as
 /// long as this process.
 ///
-/// A test may do there only what another test in another namespace cannot notice.
+/// A test may do there only what another test in another namespace cannot notice. Its member1 is
+/// guarded, its member2 is not.
 pub(crate) fn shared() -> Arc<Fleet> {
     static SHARED: OnceLock<Arc<Fleet>> = OnceLock::new();
     let fleet = SHARED.get_or_init(|| {
@@ -48,56 +56,142 @@ pub(crate) async fn own(name: &str, members: usize) -> Result<Arc<Fleet>> {
 
 /// The fleet on which tests break things, for one of them at a time: every fleet more is a dozen
 /// processes more at the same time. Its promoter is started anew, with these flags.
-pub(crate) async fn rough(flags: &[&str]) -> Result<MutexGuard<'static, Arc<Fleet>>> {
-    static ROUGH: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
-    let start = || async { anyhow::Ok(Mutex::new(own("rough", 1).await?)) };
-    let fleet = ROUGH.get_or_try_init(start).await?.lock().await;
-    // The test before may have failed half-way.
+pub(crate) async fn rough(flags: &[&str]) -> Result<RwLockWriteGuard<'static, Arc<Fleet>>> {
+    let fleet = rough_without_promoter().await?;
+    start_promoter(&fleet, flags).await?;
+    Ok(fleet)
+}
+
+/// The same fleet, for one test at a time that starts hubs of its own.
+pub(crate) async fn rough_without_promoter() -> Result<RwLockWriteGuard<'static, Arc<Fleet>>> {
+    let fleet = rough_lock().await?.write().await;
     for process in fleet.processes() {
-        if !process.running && process.name != PROMOTER {
+        if process.name.starts_with(PROMOTER) {
+            fleet.kill(&process.name).await?;
+        }
+    }
+    mend(&fleet, "disable").await?;
+    Ok(fleet)
+}
+
+/// The same fleet, for several tests at a time that break nothing but hubs of their own.
+pub(crate) async fn rough_for_hubs() -> Result<RwLockReadGuard<'static, Arc<Fleet>>> {
+    static MENDING: Mutex<()> = Mutex::const_new(());
+    let fleet = rough_lock().await?.read().await;
+    let mending = MENDING.lock().await;
+    mend(&fleet, "enable").await?;
+    drop(mending);
+    Ok(fleet)
+}
+
+async fn rough_lock() -> Result<&'static RwLock<Arc<Fleet>>> {
+    static ROUGH: OnceCell<RwLock<Arc<Fleet>>> = OnceCell::const_new();
+    let start = || async { anyhow::Ok(RwLock::new(own("rough", 1).await?)) };
+    ROUGH.get_or_try_init(start).await
+}
+
+/// Ends the promoter that sees every namespace, and brings back what a test before has left broken;
+/// `guarded` says whether the guard is there, `enable` or `disable`.
+async fn mend(fleet: &Fleet, guarded: &str) -> Result<()> {
+    for process in fleet.processes() {
+        if process.name == PROMOTER {
+            fleet.kill(PROMOTER).await?;
+        } else if process.running {
+            // One that was paused is running, too.
+            fleet.resume(&process.name)?;
+        } else if !process.name.starts_with(PROMOTER) {
             fleet.restart(&process.name).await?;
         }
     }
+    join(fleet, "member1").await?;
     fleet.until_ready().await?;
-    fleet.kill(PROMOTER).await?;
-    start_promoter(&fleet, flags).await?;
-    Ok(fleet)
+    guard(fleet, "member1", guarded).await
+}
+
+/// Joins a member that was unjoined; one that has joined is left as it is.
+pub(crate) async fn join(fleet: &Fleet, member: &str) -> Result<()> {
+    let all = run(
+        fleet,
+        "karmada",
+        "kubectl",
+        &["get", "clusters", "--output=name"],
+    )
+    .await?;
+    if all
+        .lines()
+        .any(|line| line.ends_with(&format!("/{member}")))
+    {
+        return Ok(());
+    }
+    let kubeconfig = fleet.member_kubeconfig(member);
+    let kubeconfig = kubeconfig.to_string_lossy();
+    let arguments = [
+        "join",
+        member,
+        "--cluster-kubeconfig",
+        &kubeconfig,
+        "--cluster-context",
+        member,
+    ];
+    run(fleet, "karmada", "karmadactl", &arguments).await?;
+    Ok(())
 }
 
 async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     let name = format!("e2e-{name}-{}", std::process::id());
     let fleet = Fleet::start(FleetOptions::named(name).members(members)).await?;
     apply_types(&fleet).await?;
+    if members > 1 {
+        guard(&fleet, "member1", "enable").await?;
+    }
     start_promoter(&fleet, flags).await?;
     marked::keep_log(&fleet);
     Ok(fleet)
 }
 
-/// Starts the promoter's hub as a process of the fleet.
+/// Starts the promoter's hub as a process of the fleet. It is alone, and does not have to wait for
+/// the end of a Lease that one before it had when it was killed.
 pub(crate) async fn start_promoter(fleet: &Fleet, flags: &[&str]) -> Result<Process> {
+    // Nothing stamps who asked in a fleet without admission.
+    let mut all = vec!["--leader-elect=false", "--trust-every-annotation"];
+    all.extend(flags);
+    start_hub(fleet, PROMOTER, fleet.kubeconfig(), &all).await
+}
+
+/// Starts a hub as a process of the fleet, under a name that begins with [`PROMOTER`].
+pub(crate) async fn start_hub(
+    fleet: &Fleet,
+    process: &str,
+    kubeconfig: &Path,
+    flags: &[&str],
+) -> Result<Process> {
     let hub = Program::new(env!("CARGO_BIN_EXE_karmada-promoter"))
         .argument("hub")
         .argument("--kubeconfig")
-        .argument(fleet.kubeconfig().to_string_lossy())
-        // Nothing stamps who asked in a fleet without admission.
-        .argument("--trust-every-annotation")
+        .argument(kubeconfig.to_string_lossy())
         .arguments(flags.iter().copied());
-    Ok(fleet.run(PROMOTER, hub).await?)
+    Ok(fleet.run(process, hub).await?)
 }
 
-/// The end of the promoter's log, the lines about a namespace only.
+/// The end of the promoters' logs, the lines about a namespace only.
 pub(crate) fn promoter_log(fleet: &Fleet, namespace: &str) -> String {
     const LINES: usize = 40;
 
-    let log = std::fs::read_to_string(fleet.log(PROMOTER)).unwrap_or_default();
-    let mut lines: Vec<_> = log
-        .lines()
-        .rev()
-        .filter(|line| line.contains(namespace))
-        .take(LINES)
-        .collect();
-    lines.reverse();
-    lines.join("\n")
+    let processes = fleet.processes();
+    let promoters = processes
+        .iter()
+        .filter(|process| process.name.starts_with(PROMOTER));
+    let mut found = Vec::new();
+    for promoter in promoters {
+        let log = std::fs::read_to_string(fleet.log(&promoter.name)).unwrap_or_default();
+        let lines: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains(namespace))
+            .collect();
+        let last = &lines[lines.len().saturating_sub(LINES)..];
+        found.extend(last.iter().map(|line| (*line).to_owned()));
+    }
+    found.join("\n")
 }
 
 /// Runs one of the fleet's programs (`kubectl`, `karmadactl`, `helm`) against one of its clusters,

@@ -21,6 +21,8 @@ const WITHOUT_NAMESPACE: &[&str] = &[
     "Namespace",
     "Node",
     "ResourceInterpreterCustomization",
+    "SelfSubjectReview",
+    "SubjectAccessReview",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",

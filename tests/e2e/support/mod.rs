@@ -7,31 +7,40 @@
 //! - [`Workload`]: a Deployment with all that it needs, running in a member;
 //! - [`Before`]: the proof that a workload's pods were left alone;
 //! - [`secret_value`]: what Secrets carry, and is found nowhere else after the run;
+//! - [`Hub`]: a hub behind a proxy of its own;
+//! - [`settled`]: the proof that a promotion was completed, once;
 //! - [`marks`]: the proof that no trace of Karmada is left;
 //! - [`Recording`]: everything that ever happened to the objects of a kind;
 //! - [`kubectl_promote`]: `kubectl promote …`, with its exit code and all that it printed;
+//! - [`proxy`]: the fleet's API servers, with a proxy before them that can be told to fail;
 //! - [`Rules`] and [`Webhook`]: what a member's administrator sets up for one namespace;
+//! - [`user`]: people with rights of their own;
 //! - [`sample`]: how much of what could be tested is tested.
 #![allow(dead_code, reason = "not every filter of the tests uses everything")]
 
 mod before;
 mod cluster;
 pub(crate) mod fleet;
+mod hub;
 mod kind;
 pub(crate) mod marked;
 pub(crate) mod marks;
 pub(crate) mod plugin;
+pub(crate) mod proxy;
 mod recording;
 mod refusal;
 mod rules;
 pub(crate) mod sample;
 mod scene;
+pub(crate) mod settled;
+pub(crate) mod user;
 mod wait;
 mod webhook;
 mod workload;
 
 pub(crate) use before::Before;
 pub(crate) use cluster::Cluster;
+pub(crate) use hub::{Did, Hub};
 pub(crate) use kind::Kind;
 pub(crate) use marked::secret_value;
 pub(crate) use plugin::{Answer, kubectl_promote};

@@ -50,7 +50,7 @@ pub(crate) fn seed() -> u64 {
 /// The next of a row of numbers that look random.
 ///
 /// Source: Sebastiano Vigna's public-domain `SplitMix64`.
-fn next(state: u64) -> u64 {
+pub(crate) fn next(state: u64) -> u64 {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -128,8 +128,23 @@ impl Scene {
 
     /// The same, with more in its spec.
     pub(crate) async fn promote_with(&self, name: &str, member: &str, more: Value) -> Result<()> {
+        self.promote_as(&self.karmada, name, member, more).await
+    }
+
+    /// The same as another user of the control plane. What is in `more` counts, the requester too.
+    pub(crate) async fn promote_as(
+        &self,
+        user: &Cluster,
+        name: &str,
+        member: &str,
+        more: Value,
+    ) -> Result<()> {
         self.namespace_in_karmada().await?;
-        let mut spec = json!({"clusters": [member], "workload": {"name": name}});
+        let mut spec = json!({
+            "clusters": [member],
+            "requester": user.myself().await?,
+            "workload": {"name": name},
+        });
         for (key, value) in more.as_object().into_iter().flatten() {
             spec[key] = value.clone();
         }
@@ -139,7 +154,31 @@ impl Scene {
             "metadata": {"name": name},
             "spec": spec,
         });
-        self.karmada.create(&promotion).await?;
+        user.create(&promotion).await?;
+        Ok(())
+    }
+
+    /// Edits the spec of a Promotion.
+    pub(crate) async fn edit(&self, name: &str, spec: Value) -> Result<()> {
+        self.edit_as(&self.karmada, name, spec).await
+    }
+
+    /// The same as another user of the control plane, who is the requester then.
+    pub(crate) async fn edit_as(&self, user: &Cluster, name: &str, spec: Value) -> Result<()> {
+        let mut spec = spec;
+        let before = self.karmada.get(&Kind::promotion(), name).await?;
+        let mut requester = user.myself().await?;
+        for (key, _) in before["spec"]["requester"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
+            // A merge patch leaves what it does not name; to name it is to make it null.
+            let _ = &mut requester[key];
+        }
+        spec["requester"] = requester;
+        let patch = json!({ "spec": spec });
+        user.patch(&Kind::promotion(), name, &patch).await?;
         Ok(())
     }
 
@@ -151,9 +190,7 @@ impl Scene {
 
     /// Asks for the release of a promoted workload.
     pub(crate) async fn release(&self, name: &str) -> Result<()> {
-        let patch = json!({"spec": {"desiredState": "Released"}});
-        self.karmada.patch(&Kind::promotion(), name, &patch).await?;
-        Ok(())
+        self.edit(name, json!({"desiredState": "Released"})).await
     }
 
     /// Asks for the release and waits for it.

@@ -22,7 +22,11 @@ pub(super) async fn promoter(control_plane: &Server, workload: &Workload) -> any
         "apiVersion": "promote.karmada.io/v1alpha1",
         "kind": "Promotion",
         "metadata": {"name": Workload::NAME},
-        "spec": {"workload": {"name": Workload::NAME}, "clusters": [MEMBER]},
+        "spec": {
+            "clusters": [MEMBER],
+            "requester": control_plane.myself().await?,
+            "workload": {"name": Workload::NAME},
+        },
     });
     let asked = Instant::now();
     control_plane

@@ -15,7 +15,7 @@ use kube::{
     },
     config::{KubeConfigOptions, Kubeconfig},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Far longer than any promotion takes: something is wrong then.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -32,6 +32,12 @@ pub(super) const RESOURCE_BINDING: Kind = Kind::new(
     "resourcebindings",
 );
 pub(super) const SECRET: Kind = Kind::new("", "v1", "Secret", "secrets");
+const SELF_SUBJECT_REVIEW: Kind = Kind::new(
+    "authentication.k8s.io",
+    "v1",
+    "SelfSubjectReview",
+    "selfsubjectreviews",
+);
 
 /// A kind of object, and where an API server has it.
 #[derive(Clone, Copy)]
@@ -70,6 +76,20 @@ impl Server {
         Ok(Self {
             client: Client::try_from(config)?,
         })
+    }
+
+    /// Who this client is, as the API server knows it.
+    pub(super) async fn myself(&self) -> anyhow::Result<Value> {
+        let review = serde_json::from_value(json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": SELF_SUBJECT_REVIEW.name,
+        }))?;
+        let reviewed = self
+            .api(SELF_SUBJECT_REVIEW, None)
+            .create(&PostParams::default(), &review)
+            .await
+            .context("cannot find out who the kubeconfig's user is")?;
+        Ok(reviewed.data["status"]["userInfo"].clone())
     }
 
     pub(super) async fn create(

@@ -26,9 +26,13 @@ pub(crate) async fn build() -> anyhow::Result<()> {
     .await
 }
 
-/// Gives Karmada the promoter's types and starts the hub.
+/// The member that is guarded. The others are not, so that both can be tried.
+const GUARDED: &str = "member1";
+
+/// Gives Karmada the promoter's types, guards a member and starts the hub.
 pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
     apply_types(fleet).await?;
+    guard(fleet).await?;
     let hub = Program::new(workspace::binaries()?.join("karmada-promoter"))
         .argument("hub")
         .argument("--kubeconfig")
@@ -40,6 +44,22 @@ pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
         let status = ended?.map_or_else(String::new, |status| format!(" ({status})"));
         let log = std::fs::read_to_string(process.log()).unwrap_or_default();
         bail!("the promoter has ended at once{status}:\n{}", log.trim());
+    }
+    Ok(())
+}
+
+/// Guards a member as its administrator would.
+async fn guard(fleet: &Fleet) -> anyhow::Result<()> {
+    let output = Command::new(workspace::binaries()?.join("kubectl-promote"))
+        .args(["member", "enable", GUARDED])
+        .arg("--kubeconfig")
+        .arg(fleet.kubeconfig())
+        .output()
+        .await
+        .context("cannot run kubectl-promote")?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr);
+        bail!("{GUARDED} could not be guarded: {}", message.trim());
     }
     Ok(())
 }

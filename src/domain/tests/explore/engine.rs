@@ -6,7 +6,7 @@ use promoter_api::{
 };
 use promoter_domain::{
     object::ObjectKey,
-    observation::PolicySettings,
+    observation::{Edit, PolicySettings},
     step::{Action, step},
 };
 
@@ -14,11 +14,16 @@ use crate::world::{Member, OBJECTS, Pending, Policy, Template, WORKLOAD, World, 
 
 impl World {
     pub(crate) fn decide(&mut self, engine: usize, overdue: bool) {
-        self.engines[engine] = match step(&self.observed(overdue)) {
+        let action = step(&self.observed(overdue));
+        if !self.intent.permitted && begins(&action) {
+            self.violation = Some("something was begun for somebody who may not have it");
+        }
+        self.engines[engine] = match action {
             Action::Wait(_) | Action::Rest => None,
             action => Some(Pending {
                 action,
                 version: self.record.version,
+                edit: self.objects[WORKLOAD].member.edit,
                 policies: self.policies(),
                 templates: self.templates(),
             }),
@@ -34,7 +39,7 @@ impl World {
         if let Some(object) = object {
             self.write_object(&pending, object);
         } else {
-            self.write_alone(&pending);
+            self.write_alone(engine, &pending);
         }
         // What was seen for the next writes is what was seen for the first.
         // (With a closure, rustc 1.95 trips over the arrays.)
@@ -66,6 +71,7 @@ impl World {
                     replicas,
                     retains,
                     edit,
+                    generation: 0,
                 };
                 self.objects[object].template.get_or_insert(new);
             }
@@ -114,7 +120,7 @@ impl World {
     }
 
     /// A write that is not about one of several objects.
-    fn write_alone(&mut self, pending: &Pending) {
+    fn write_alone(&mut self, engine: usize, pending: &Pending) {
         let version = pending.version;
         let seen_template = self.templates()[WORKLOAD] == pending.templates[WORKLOAD];
         match &pending.action {
@@ -124,7 +130,16 @@ impl World {
             }
             Action::SetReplicas(replicas) if seen_template => {
                 let replicas = u8::try_from(*replicas).unwrap_or_default();
-                self.template(WORKLOAD, |template| template.replicas = replicas);
+                self.template(WORKLOAD, |template| {
+                    template.replicas = replicas;
+                    template.generation = next(template.generation);
+                });
+            }
+            Action::CarryEdit => self.carry(engine, pending),
+            Action::Guard => self.guard(engine, pending),
+            Action::Unguard if self.objects[WORKLOAD].member.edit == pending.edit => {
+                self.objects[WORKLOAD].member.guarded = false;
+                self.lifted = matches!(self.record.phase, Phase::Settling | Phase::Releasing);
             }
             Action::Enter(phase, outcome) => {
                 self.enter(
@@ -143,13 +158,20 @@ impl World {
                     work.preserve = false;
                 }
             }
-            Action::Plan if self.intent.desired == DesiredState::Released => {
-                self.enter(version, Phase::Released, None);
+            Action::Retry => {
+                if let Some(work) = &mut self.objects[WORKLOAD].work {
+                    work.refused_by_guard = false;
+                }
+            }
+            Action::Authorize if version == self.record.version => self.authorize(),
+            Action::Plan if version == self.record.version && !self.intent.permitted => {
+                self.record.answered = self.intent.generation;
+                self.record.authorized = None;
+                self.enter(version, Phase::Refused, Some(Reason::NotAuthorized));
             }
             Action::Plan if version == self.record.version => {
-                self.record.planned = true;
-                self.record.rehearsed = false;
-                self.enter(version, Phase::Staging, None);
+                self.record.authorized = Some(self.intent.generation);
+                self.plan(version);
             }
             Action::Rehearse => self.rehearse(version),
             Action::Strip { .. } => {
@@ -161,7 +183,9 @@ impl World {
                     object.member.marks = false;
                 }
             }
-            Action::Verify if self.is_edited() => {
+            // It was edited this very moment.
+            Action::Verify if self.edit() != Edit::None => {}
+            Action::Verify if self.record.expected != Some(self.objects[WORKLOAD].member.edit) => {
                 self.enter(
                     version,
                     Phase::RollingBack,
@@ -173,6 +197,27 @@ impl World {
         }
     }
 
+    /// Asks about a change of what is promoted.
+    fn authorize(&mut self) {
+        if self.intent.permitted {
+            self.record.authorized = Some(self.intent.generation);
+        } else {
+            self.record.answered = self.intent.generation;
+        }
+        self.record.version = next(self.record.version);
+    }
+
+    fn plan(&mut self, version: u8) {
+        if self.intent.desired == DesiredState::Released {
+            self.enter(version, Phase::Released, None);
+            return;
+        }
+        self.record.answered = self.intent.generation;
+        self.record.planned = true;
+        self.record.rehearsed = false;
+        self.enter(version, Phase::Staging, None);
+    }
+
     fn rehearse(&mut self, version: u8) {
         if self.is_edited() || self.incompatible {
             self.enter(version, Phase::Abandoning, Some(Reason::WouldRestartPods));
@@ -182,6 +227,7 @@ impl World {
             return;
         }
         self.record.rehearsed = true;
+        self.record.expected = Some(self.objects[WORKLOAD].member.edit);
         let alone = self.intent.desired == DesiredState::Rehearsed;
         let phase = if alone {
             Phase::Abandoning
@@ -189,6 +235,76 @@ impl World {
             Phase::Committing
         };
         self.enter(version, phase, None);
+    }
+
+    /// Marks the workload, and then writes down whether it is guarded: two writes.
+    fn guard(&mut self, engine: usize, pending: &Pending) {
+        let releasing = self.record.phase == Phase::Releasing;
+        let seen = pending.version == self.record.version;
+        let member = self.objects[WORKLOAD].member;
+        if self.guard_installed && !member.guarded {
+            if releasing && self.record.expected != Some(member.edit) {
+                // Written down first: an edit may follow the mark at once.
+                let same = self.objects[WORKLOAD]
+                    .work
+                    .is_none_or(|work| work.edit == member.edit);
+                if seen && same {
+                    self.record.expected = Some(member.edit);
+                    self.record.version = next(self.record.version);
+                }
+                return;
+            }
+            self.objects[WORKLOAD].member.guarded = true;
+            self.engines[engine] = Some(pending.clone());
+        } else if seen {
+            self.record.guarded = Some(self.guard_installed);
+            self.record.version = next(self.record.version);
+        }
+    }
+
+    /// Carries an edit into the template or the Work, and then writes that down: two writes.
+    fn carry(&mut self, engine: usize, pending: &Pending) {
+        let edited = match self.edit() {
+            Edit::None => return,
+            Edit::Made => self.objects[WORKLOAD].member.edit,
+            Edit::Undone => true,
+        };
+        let seen_template = self.templates()[WORKLOAD] == pending.templates[WORKLOAD];
+        let workload = &mut self.objects[WORKLOAD];
+        match (&mut workload.template, &mut workload.work) {
+            (Some(template), _) if template.edit != edited => {
+                if !seen_template {
+                    return;
+                }
+                template.edit = edited;
+                template.generation = next(template.generation);
+                template.version = next(template.version);
+                let templates = self.templates();
+                self.engines[engine] = Some(Pending {
+                    templates,
+                    ..pending.clone()
+                });
+                return;
+            }
+            (None, Some(work)) if work.edit != edited => {
+                work.edit = edited;
+                self.engines[engine] = Some(pending.clone());
+                return;
+            }
+            _ => {}
+        }
+        if pending.version != self.record.version {
+            return;
+        }
+        self.record.edited = true;
+        self.record.expected = Some(edited);
+        let revocable = matches!(self.record.phase, Phase::Committing | Phase::Verifying);
+        if self.edit_needs_more && revocable {
+            let reason = Some(Reason::CommitRefused);
+            self.enter(pending.version, Phase::RollingBack, reason);
+        } else {
+            self.record.version = next(self.record.version);
+        }
     }
 
     /// What was rehearsed is read again before the workload is committed.
@@ -227,6 +343,9 @@ impl World {
                 | Phase::RollingBack
                 | Phase::Waiting
         );
+        if phase.is_at_rest() && self.objects[WORKLOAD].member.guarded && !self.second_engine {
+            self.violation = Some("the guard was left behind");
+        }
         if reason.is_some() || !keeps {
             self.record.reason = reason;
         }
@@ -234,11 +353,23 @@ impl World {
             Phase::Pending => {
                 self.record.planned = false;
                 self.record.rehearsed = false;
-                self.record.answered = self.intent.desired;
+                self.record.answered = self.intent.generation;
+                self.record.edited = false;
+                self.record.expected = None;
+                self.record.guarded = None;
             }
             Phase::Promoted => self.record.placed = true,
-            Phase::Released | Phase::Releasing | Phase::Settling => {
-                self.record.answered = self.intent.desired;
+            Phase::Releasing => {
+                if self.is_authorized() {
+                    self.record.answered = self.intent.generation;
+                }
+                self.record.edited = false;
+                self.record.expected = None;
+                self.record.guarded = None;
+                self.lifted = false;
+            }
+            Phase::Released | Phase::Settling if self.is_authorized() => {
+                self.record.answered = self.intent.generation;
             }
             _ => {}
         }
@@ -259,6 +390,20 @@ impl World {
             template.version = next(template.version);
         }
     }
+}
+
+/// Whether an action begins something that was not begun before: it creates what Karmada acts on,
+/// lets Karmada take over, or has it let go of what is promoted.
+fn begins(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::CreateNamespace
+            | Action::CreatePolicies(_)
+            | Action::CreateTemplates(_)
+            | Action::LiftHolds(_)
+            | Action::Rehearse
+            | Action::Enter(Phase::Committing | Phase::Releasing | Phase::Staging, _)
+    )
 }
 
 /// The first object that an action is about, and the action without it.

@@ -36,14 +36,20 @@ pub(crate) fn events(world: &World) -> Vec<Event> {
         if object.template.is_none() && !work.deleting {
             events.push(Event::Collect(index));
         }
-        if !work.deleting && !work.suspended && work.applied != Some(!refuses(world, index)) {
+        let undoes = object.member.taken_over && is_edited(world, index, work);
+        let answered = work.applied == Some(!refuses(world, index, work));
+        if !work.deleting
+            && !work.suspended
+            && (!answered || (undoes && !refuses(world, index, work)))
+        {
             events.push(Event::Dispatch(index));
         }
         if !work.deleting && work.suspended && !work.stopped {
             events.push(Event::Stop(index));
         }
         let for_ever = work.preserve && !object.member.taken_over && !work.overwrite;
-        if work.deleting && !for_ever {
+        let refused = work.preserve && world.is_guarded() && is_edited(world, index, work);
+        if work.deleting && !for_ever && !refused {
             events.push(Event::Finalize(index));
         }
     }
@@ -72,8 +78,14 @@ pub(crate) fn happen(world: &mut World, event: Event) {
 }
 
 /// Whether the member refuses Karmada's write of an object.
-fn refuses(world: &World, index: usize) -> bool {
-    world.refuses_writes && index == WORKLOAD
+fn refuses(world: &World, index: usize, work: Work) -> bool {
+    let guarded = world.is_guarded() && is_edited(world, index, work);
+    index == WORKLOAD && (world.refuses_writes || guarded)
+}
+
+/// Whether Karmada's write would undo an edit.
+fn is_edited(world: &World, index: usize, work: Work) -> bool {
+    index == WORKLOAD && world.objects[index].member.edit != work.edit
 }
 
 /// The Work as policy and template would have it now.
@@ -95,8 +107,10 @@ fn rendered(world: &World, index: usize) -> Option<Work> {
             .filter(|_| !changed),
         deleting: false,
         edit: template.edit,
+        generation: template.generation,
         overwrite: settings.overwrite,
         preserve: settings.preserve,
+        refused_by_guard: false,
         replicas: template.replicas,
         retains: template.retains,
         stopped: before.is_some_and(|before| before.stopped) && settings.suspended,
@@ -105,17 +119,19 @@ fn rendered(world: &World, index: usize) -> Option<Work> {
 }
 
 fn dispatch(world: &mut World, index: usize) {
-    let refuses = refuses(world, index);
     let Some(mut work) = world.objects[index].work else {
         return;
     };
+    let refuses = refuses(world, index, work);
     let taken_over = world.objects[index].member.taken_over;
     if refuses || !(taken_over || work.overwrite) {
         work.applied = Some(false);
+        work.refused_by_guard = world.is_guarded() && is_edited(world, index, work);
         world.objects[index].work = Some(work);
         return;
     }
     work.applied = Some(true);
+    work.refused_by_guard = false;
     world.objects[index].work = Some(work);
     write(world, index, work);
     world.objects[index].member.taken_over = true;
@@ -153,9 +169,19 @@ fn write(world: &mut World, index: usize, work: Work) {
         return;
     }
     let promoted = matches!(world.record.phase, Phase::Promoted | Phase::Releasing);
+    let unguarded = world.late && !world.is_guarded();
     let member = &mut world.objects[index].member;
+    member.generation = Some(work.generation);
     if work.edit != member.edit {
-        world.violation = Some("a person's edit was undone");
+        if unguarded && member.edit {
+            member.edit = false;
+            member.undone = true;
+        } else if unguarded {
+            // Only now it is in the template.
+            member.edit = true;
+        } else {
+            world.violation = Some("a person's edit was undone");
+        }
     }
     if !work.retains && work.replicas != member.replicas && !promoted {
         world.violation = Some("the workload was scaled by the promotion");

@@ -2,7 +2,7 @@
 //!
 //! A small world of one workload and one dependency is explored exhaustively: the engine that
 //! does what the step function says, one write at a time, and may die between any two of them;
-//! a second engine with an older view; Karmada, which binds, renders, dispatches and cleans up
+//! a second engine with an older view; a person who asks for what they may not have; Karmada, which binds, renders, dispatches and cleans up
 //! whenever it likes; a person who changes their mind; a member that refuses Karmada's writes.
 //!
 //! In every state that can be reached, the invariants of `world` hold; and from every one, the
@@ -168,7 +168,7 @@ fn a_promotion_may_be_deleted_at_any_time() {
 }
 
 #[test]
-fn a_person_may_scale_and_edit_until_the_commit() {
+fn without_a_guard_a_late_edit_is_repaired() {
     let world = World {
         may_edit: true,
         ..World::new(DesiredState::Promoted)
@@ -176,13 +176,77 @@ fn a_person_may_scale_and_edit_until_the_commit() {
     explored("edits", world);
 }
 
+#[test]
+fn with_the_guard_no_edit_is_ever_undone() {
+    let world = World {
+        guard_installed: true,
+        may_edit: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("guarded edits", world);
+}
+
+#[test]
+fn with_the_guard_an_edit_outlives_a_rollback() {
+    for edit_needs_more in [false, true] {
+        let world = World {
+            edit_needs_more,
+            guard_installed: true,
+            may_edit: true,
+            may_refuse_writes: true,
+            ..World::new(DesiredState::Promoted)
+        };
+        explored("guarded edits and a rollback", world);
+    }
+}
+
+#[test]
+fn with_the_guard_an_edit_outlives_a_release() {
+    let world = World {
+        guard_installed: true,
+        may_change_mind: true,
+        may_edit: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("guarded edits and a release", world);
+}
+
 /// What a second engine with an old view writes late may be left behind, under our hold, where
 /// nothing takes it up; no member is harmed. That there is only one is the lease's job.
 #[test]
 fn two_engines_do_no_harm() {
     let world = World {
+        guard_installed: true,
         second_engine: true,
         ..World::new(DesiredState::Promoted)
     };
     explored("two engines", world);
+}
+
+/// It is as if they had deleted it, at the most: what was begun is aborted or finished, as it was
+/// permitted, and what they asked for is not done.
+#[test]
+fn somebody_who_may_not_have_it_may_ask_at_any_time() {
+    for desired in [
+        DesiredState::Promoted,
+        DesiredState::Rehearsed,
+        DesiredState::Released,
+    ] {
+        let world = World {
+            may_intrude: true,
+            ..World::new(desired)
+        };
+        explored("an intruder", world);
+    }
+}
+
+/// What was denied to one is done for another.
+#[test]
+fn an_intruder_and_one_who_may_have_it_ask_in_any_order() {
+    let world = World {
+        may_change_mind: true,
+        may_intrude: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("an intruder, and a change of mind", world);
 }

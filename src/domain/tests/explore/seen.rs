@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use promoter_api::promotion::OnClusterRemoval;
+use promoter_api::promotion::{OnClusterRemoval, Phase};
 use promoter_domain::{
-    observation::{ObjectState, PolicyState, TemplateSettings, TemplateState, WorkState},
+    observation::{
+        Edit, LiveWorkload, ObjectState, PolicyState, TemplateSettings, TemplateState, WorkState,
+    },
     step::{Intent, Observed},
 };
 
-use crate::world::{CLUSTER, OBJECTS, WORKLOAD, World, key};
+use crate::world::{CLUSTER, OBJECTS, Object, WORKLOAD, World, key};
 
 impl World {
     pub(crate) fn policies(&self) -> [Option<u8>; OBJECTS] {
@@ -28,12 +30,16 @@ impl World {
         let mut observed = Observed {
             autoscaled: false,
             intent: Intent {
+                authorized: self.is_authorized(),
                 deleted: self.intent.deleted,
                 desired: self.intent.desired,
                 on_cluster_removal: OnClusterRemoval::Delete,
-                renewed: self.record.answered != self.intent.desired,
+                renewed: self.record.answered != self.intent.generation,
                 suspended: false,
             },
+            edited: self.record.edited,
+            guarded: self.record.guarded,
+            live: self.live(),
             live_replicas: Some(i64::from(self.objects[WORKLOAD].member.replicas)),
             marked: false,
             namespace: self.namespace,
@@ -49,6 +55,11 @@ impl World {
                 .collect::<BTreeSet<_>>(),
             reason: self.record.reason,
             rehearsed: self.record.rehearsed,
+            template_edited: self.objects[WORKLOAD].template.is_none_or(|template| {
+                self.record
+                    .expected
+                    .is_some_and(|expected| expected != template.edit)
+            }),
         };
         if self.record.planned {
             observed.objects = (0..OBJECTS)
@@ -61,6 +72,69 @@ impl World {
             .all(|object| object.template.is_none() && object.work.is_none());
         observed.marked = gone && self.objects.iter().any(|object| object.member.marks);
         observed
+    }
+
+    /// The workload in the member, as far as the phase has it looked at.
+    fn live(&self) -> Option<LiveWorkload> {
+        let guarded = self.record.guarded == Some(true);
+        let looked_at = match self.record.phase {
+            Phase::Committing | Phase::Verifying | Phase::Settling => true,
+            Phase::Abandoning | Phase::RollingBack | Phase::Releasing => guarded,
+            _ => false,
+        };
+        let member = self.objects[WORKLOAD].member;
+        let version = None;
+        looked_at.then_some(LiveWorkload {
+            current: self.is_current(),
+            edit: self.edit(),
+            guarded: member.guarded,
+            version,
+        })
+    }
+
+    /// An edit that the template does not know of, by what is recorded.
+    pub(crate) fn edit(&self) -> Edit {
+        let Object {
+            member,
+            template,
+            work,
+            ..
+        } = &self.objects[WORKLOAD];
+        // What Karmada writes for the last time is what the Work says.
+        if template.is_none() {
+            let stale = work.is_some_and(|work| work.edit != member.edit);
+            return if member.guarded && stale {
+                Edit::Made
+            } else {
+                Edit::None
+            };
+        }
+        let Some(expected) = self.record.expected else {
+            return Edit::None;
+        };
+        if member.edit == expected {
+            let undone = !member.guarded && member.undone && !self.record.edited;
+            return if undone { Edit::Undone } else { Edit::None };
+        }
+        // The first that was expected is what the workload was before the edit.
+        let put_back = !self.is_current() && self.record.edited && !member.edit;
+        if !member.guarded && (put_back || member.undone) {
+            Edit::None
+        } else {
+            Edit::Made
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        let workload = &self.objects[WORKLOAD];
+        workload
+            .template
+            .is_some_and(|template| workload.member.generation == Some(template.generation))
+    }
+
+    /// Whether the status says that the spec as it is now is permitted.
+    pub(crate) fn is_authorized(&self) -> bool {
+        self.record.authorized == Some(self.intent.generation)
     }
 
     fn object_state(&self, index: usize) -> ObjectState {
@@ -100,7 +174,9 @@ impl World {
                     message: None,
                     preserve: work.preserve,
                     replicas: Some(i64::from(work.replicas)),
+                    refused_by_guard: work.refused_by_guard,
                     retains_replicas: work.retains,
+                    retried: false,
                     suspended: work.suspended,
                     taken_over: object.member.taken_over,
                 })
