@@ -143,7 +143,7 @@ pub(crate) fn guarded(
             ),
         ),
     };
-    put(status, "Guarded", said, generation, now);
+    set(status, "Guarded", said, generation, now);
 }
 
 fn planned(status: &PromotionStatus) -> Option<Said> {
