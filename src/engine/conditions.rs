@@ -30,7 +30,7 @@ pub(crate) fn update(status: &mut PromotionStatus, generation: Option<i64>, now:
     ];
     for (kind, said) in said {
         if let Some(said) = said {
-            put(status, kind, said, generation, now);
+            set(status, kind, said, generation, now);
         } else if undone && matches!(kind, "Planned" | "Rehearsed") {
             // What it was refused for before is not what stands in the way now.
             let stale =
@@ -52,7 +52,7 @@ pub(crate) fn authorized(
         Authority::Member(_) => "OptedIn",
     };
     let said = Said::new("True", reason, &authority.approval());
-    put(status, AUTHORIZED, said, generation, now);
+    set(status, AUTHORIZED, said, generation, now);
 }
 
 /// Says that whoever asked may not have it, and why.
@@ -63,7 +63,7 @@ pub(crate) fn denied(
     now: Timestamp,
 ) {
     let said = Said::new("False", &denial.reason.to_string(), &denial.message);
-    put(status, AUTHORIZED, said, generation, now);
+    set(status, AUTHORIZED, said, generation, now);
 }
 
 /// Says that nobody could be asked whether whoever asked may have it.
@@ -74,30 +74,35 @@ pub(crate) fn unanswered(
     now: Timestamp,
 ) {
     let said = Said::new("Unknown", "Unanswered", message);
-    put(status, AUTHORIZED, said, generation, now);
+    set(status, AUTHORIZED, said, generation, now);
 }
 
-fn put(
+fn set(
     status: &mut PromotionStatus,
     kind: &str,
     said: Said,
     generation: Option<i64>,
     now: Timestamp,
 ) {
+    let Said {
+        message,
+        reason,
+        status: value,
+    } = said;
     let before = status
         .conditions
         .iter()
         .position(|condition| condition.type_ == kind);
     let before = before.map(|index| status.conditions.remove(index));
     let since = before
-        .filter(|condition| condition.status == said.status)
+        .filter(|condition| condition.status == value)
         .map_or(Time(now), |condition| condition.last_transition_time);
     status.conditions.push(Condition {
         last_transition_time: since,
-        message: said.message,
+        message,
         observed_generation: generation,
-        reason: said.reason,
-        status: said.status.to_owned(),
+        reason,
+        status: value.to_owned(),
         type_: kind.to_owned(),
     });
     status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
@@ -171,7 +176,7 @@ pub(crate) fn guarded(
             ),
         ),
     };
-    put(status, "Guarded", said, generation, now);
+    set(status, "Guarded", said, generation, now);
 }
 
 fn planned(status: &PromotionStatus) -> Option<Said> {

@@ -10,7 +10,8 @@
 //! - [`events`]: events on objects of the control plane and of members;
 //! - [`identity`]: who an API server says that somebody is;
 //! - [`existing`]: what the control plane holds under the names that a promotion needs;
-//! - [`workload`]: a workload with everything around it, read from a member.
+//! - [`workload`]: a workload with everything around it, read from a member, and [`reading`]: step
+//!   by step.
 //!
 //! What is read here is decided on in the domain; nothing here decides but who leads.
 
@@ -22,6 +23,7 @@ pub mod existing;
 pub mod identity;
 pub mod members;
 pub mod objects;
+pub mod reading;
 pub mod resource;
 pub mod watch;
 pub mod workload;

@@ -1,23 +1,14 @@
 //! A workload with everything around it, read from a member.
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use k8s_openapi::{
-    api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::LabelSelector,
-};
-use promoter_domain::{
-    closure::{self, Reference},
-    object::{ObjectKey, ObjectKind},
-    plan::{Live, LiveDependency},
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use promoter_domain::{object::ObjectKind, plan::Live};
 use serde_json::Value;
 
 use crate::{
     objects::{self, Objects},
+    reading::Reading,
     resource::Resource,
 };
-
-/// How many objects are read at the same time.
-const AT_ONCE: usize = 16;
 
 /// A workload could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,121 +37,6 @@ pub async fn read(
         reading.fetch().await?;
     }
     reading.finish().await.map(Some)
-}
-
-/// A workload that is being read, in waves: what an object names is known only when that one is
-/// read, and whoever asks has to be allowed to read each before it is.
-pub struct Reading<'a, W> {
-    deployment: Value,
-    found: Vec<LiveDependency>,
-    namespace: &'a str,
-    /// What is read next.
-    next: Vec<Reference>,
-    objects: &'a Objects,
-    wanted: W,
-}
-
-impl<'a, W: Fn(ObjectKind) -> bool> Reading<'a, W> {
-    /// Reads the Deployment, and nothing else; `wanted` says which kinds of what it names are read
-    /// later. Nothing, where there is no such Deployment.
-    pub async fn begin(
-        objects: &'a Objects,
-        namespace: &'a str,
-        name: &str,
-        wanted: W,
-    ) -> Result<Option<Self>, Error> {
-        let resource = Resource::from(ObjectKind::Deployment);
-        let Some(deployment) = objects.get(resource, Some(namespace), name).await? else {
-            return Ok(None);
-        };
-        let template: PodTemplateSpec = parsed(&deployment, &deployment["spec"]["template"])?;
-        let mut reading = Self {
-            deployment,
-            found: Vec::new(),
-            namespace,
-            next: Vec::new(),
-            objects,
-            wanted,
-        };
-        reading.need(closure::references(&template));
-        Ok(Some(reading))
-    }
-
-    /// What the next [`Self::fetch`] reads.
-    #[must_use]
-    pub fn next(&self) -> Vec<ObjectKey> {
-        let next = self.next.iter();
-        next.map(|reference| reference.key.clone()).collect()
-    }
-
-    /// Reads what is next, after which there may be more.
-    pub async fn fetch(&mut self) -> Result<(), Error> {
-        let references = std::mem::take(&mut self.next);
-        let (objects, namespace) = (self.objects, self.namespace);
-        let mut read = Vec::new();
-        for reference in references {
-            read.push(fetch(objects, namespace, reference));
-        }
-        let read: Vec<_> = stream::iter(read).buffered(AT_ONCE).try_collect().await?;
-        let through: Vec<_> = read
-            .iter()
-            .filter(|dependency| dependency.reference.key.kind == ObjectKind::ServiceAccount)
-            .filter_map(|dependency| dependency.object.as_ref())
-            .flat_map(closure::service_account_references)
-            .collect();
-        self.found.extend(read);
-        self.need(through);
-        Ok(())
-    }
-
-    /// Reads what is left, which tells nothing but how the workload runs.
-    pub async fn finish(self) -> Result<Live, Error> {
-        let Self {
-            deployment,
-            found: mut dependencies,
-            namespace,
-            objects,
-            ..
-        } = self;
-        let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
-        let (namespace_object, (replica_sets, pods), autoscalers) = futures::future::try_join3(
-            async {
-                let found = objects.get(Resource::NAMESPACE, None, namespace);
-                Ok::<_, Error>(found.await?)
-            },
-            running(objects, namespace, &deployment),
-            autoscalers(objects, namespace, name),
-        )
-        .await?;
-        dependencies.sort_by(|a, b| a.reference.key.cmp(&b.reference.key));
-        Ok(Live {
-            autoscalers,
-            dependencies,
-            deployment,
-            namespace: namespace_object,
-            pods,
-            replica_sets,
-        })
-    }
-
-    /// Takes up references: what is not wanted is not read.
-    fn need(&mut self, references: Vec<Reference>) {
-        for reference in references {
-            let mut found = self.found.iter();
-            if found.any(|found| found.reference.key == reference.key) {
-                // Named before, by the pod template itself: that counts.
-                continue;
-            }
-            if (self.wanted)(reference.key.kind) {
-                self.next.push(reference);
-            } else {
-                self.found.push(LiveDependency {
-                    object: None,
-                    reference,
-                });
-            }
-        }
-    }
 }
 
 /// The ReplicaSets and the pods that a Deployment's selector selects.
@@ -219,17 +95,10 @@ fn is_scaled_by(autoscaler: &Value, name: &str) -> bool {
             .is_none_or(|version| version.starts_with("apps/"))
 }
 
-async fn fetch(
-    objects: &Objects,
-    namespace: &str,
-    reference: Reference,
-) -> Result<LiveDependency, objects::Error> {
-    let ObjectKey { kind, name } = &reference.key;
-    let object = objects.get((*kind).into(), Some(namespace), name).await?;
-    Ok(LiveDependency { object, reference })
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(deployment: &Value, part: &Value) -> Result<T, Error> {
+pub(crate) fn parsed<T: serde::de::DeserializeOwned>(
+    deployment: &Value,
+    part: &Value,
+) -> Result<T, Error> {
     T::deserialize(part).map_err(|error| {
         let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
         Error::Unreadable(name.to_owned(), error)

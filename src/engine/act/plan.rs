@@ -15,7 +15,7 @@ use promoter_domain::{
     step::Outcome,
 };
 use promoter_kubernetes::{
-    existing, members, members::Member, resource::Resource, workload::Reading,
+    existing, members, members::Member, reading::Reading, resource::Resource,
 };
 use serde::Deserialize as _;
 use serde_json::json;
