@@ -188,9 +188,9 @@ async fn an_edit_that_needs_more_than_was_staged_is_planned_anew() -> Result<()>
     until_marked(&scene, "web").await?;
 
     let source = json!({"configMapRef": {"name": "more"}});
-    let path = "/spec/template/spec/containers/0/envFrom/-";
+    let sources = "/spec/template/spec/containers/0/envFrom/-";
     let patch = json!([
-        {"op": "add", "path": path, "value": source},
+        {"op": "add", "path": sources, "value": source},
         {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": NEW},
     ]);
     let patch = patch.to_string();
