@@ -371,11 +371,13 @@ async fn edit_at(scene: &Scene, member: &str, moments: &[Moment]) -> Result<()> 
     futures::stream::iter(moments.iter().enumerate())
         .map(async |(index, moment)| {
             let name = name(index);
+            // Prepared beforehand, so that the moment is hit.
+            let change = changed_image(scene, member, &name).await?;
             scene.promote(&name, member).await?;
             until_seen(scene, &name, moment.phase).await?;
             // The moment itself is what is tried.
             sleep(moment.after).await;
-            set_image(scene, member, &name).await?;
+            edit(scene, member, &name, &change).await?;
             scene.until_phase(&name, Phase::Promoted).await?;
             anyhow::Ok(())
         })
@@ -407,18 +409,24 @@ fn name(index: usize) -> String {
 }
 
 async fn set_image(scene: &Scene, member: &str, name: &str) -> Result<()> {
-    let containers =
-        json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": NEW}]);
-    let patch = containers.to_string();
-    let words = [
-        "patch",
-        "deployment",
-        name,
-        "--type=json",
-        "--patch",
-        &patch,
-    ];
-    scene.kubectl(member, &words).await?;
+    let change = changed_image(scene, member, name).await?;
+    edit(scene, member, name, &change).await
+}
+
+/// What changes the image of a Deployment.
+async fn changed_image(scene: &Scene, member: &str, name: &str) -> Result<Value> {
+    let live = scene.member(member).get(&Kind::deployment(), name).await?;
+    let mut containers = live["spec"]["template"]["spec"]["containers"].clone();
+    containers[0]["image"] = json!(NEW);
+    Ok(json!({"spec": {"template": {"spec": {"containers": containers}}}}))
+}
+
+async fn edit(scene: &Scene, member: &str, name: &str, change: &Value) -> Result<()> {
+    let deployments = Kind::deployment();
+    scene
+        .member(member)
+        .patch(&deployments, name, change)
+        .await?;
     Ok(())
 }
 
