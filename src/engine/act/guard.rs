@@ -215,8 +215,9 @@ async fn installed(member: &Member) -> Result<Result<(), String>, Error> {
             let checked = member::check(policy.as_ref(), binding.as_ref(), &user);
             Ok(checked.map_err(|problem| problem.to_string()))
         }
-        // Whether it is there cannot be told then, and is not relied on.
-        Err(error) if error.is_refusal() => Ok(Err(error.to_string())),
+        // Whether it is there cannot be told then (an old API server knows neither policies nor
+        // reviews), and it is not relied on.
+        Err(error) if error.is_refusal() || error.is_not_found() => Ok(Err(error.to_string())),
         Err(error) => Err(error.into()),
     }
 }
