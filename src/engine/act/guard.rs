@@ -68,8 +68,12 @@ pub(super) async fn guard(context: &Context, record: &Record) -> Result<Flow, Er
                 }
             }
         }
-        mark(&member, namespace, &key, &found, Some(record.uid())).await?;
-        guarded = holds(&member, namespace, &key).await?;
+        guarded = match mark(&member, namespace, &key, &found, Some(record.uid())).await {
+            Ok(()) => holds(&member, namespace, &key).await?,
+            // By a webhook that would have changed the pods, say.
+            Err(Error::Objects(error)) if error.is_refusal() => Err(error.to_string()),
+            Err(error) => return Err(error),
+        };
         if guarded.is_err()
             && let Some(found) = live(&member, namespace, &key).await?
         {
