@@ -87,7 +87,7 @@ impl Seen<'_> {
         }
         // What Karmada has put back itself, or what a webhook has made of its write, is no edit.
         let put_back = !current && earlier().any(|earlier| *earlier == digest);
-        if put_back || wrote_spec(self.live) {
+        if put_back || !is_of_somebody_else(self.live) {
             Edit::None
         } else {
             Edit::Made
@@ -146,17 +146,42 @@ pub fn carried(edited: &Value) -> CarriedEdit {
     }
 }
 
-/// Whether Karmada's writes have changed the spec: the API server remembers who has set what. Who
-/// has written Karmada's annotation is Karmada.
+/// Whether Karmada's writes have changed the spec: the API server remembers who has set what.
 fn wrote_spec(live: &Value) -> bool {
-    let written = format!("f:{WORK_NAME}");
+    managers(live)
+        .filter(|entry| is_karmada(entry))
+        .any(|entry| !entry["fieldsV1"]["f:spec"].is_null())
+}
+
+/// Whether somebody else has changed the spec when Karmada had last written, or Karmada has not
+/// written yet. What a webhook makes of a write, the API server puts down to nobody.
+fn is_of_somebody_else(live: &Value) -> bool {
+    // RFC 3339, always in UTC and to the second: the order of the times is that of the texts.
+    let written = managers(live)
+        .filter(|entry| is_karmada(entry))
+        .filter_map(|entry| entry["time"].as_str())
+        .max();
+    let Some(written) = written else { return true };
+    managers(live)
+        .filter(|entry| !is_karmada(entry))
+        .filter(|entry| !entry["fieldsV1"]["f:spec"].is_null())
+        .filter_map(|entry| entry["time"].as_str())
+        .any(|time| time >= written)
+}
+
+/// Who has set which fields of an object itself, not of a subresource such as its scale.
+fn managers(live: &Value) -> impl Iterator<Item = &Value> {
     live["metadata"]["managedFields"]
         .as_array()
         .into_iter()
         .flatten()
-        .map(|entry| &entry["fieldsV1"])
-        .filter(|fields| !fields["f:metadata"]["f:annotations"][&written].is_null())
-        .any(|fields| !fields["f:spec"].is_null())
+        .filter(|entry| entry["subresource"].is_null())
+}
+
+/// Who has written Karmada's annotation is Karmada.
+fn is_karmada(entry: &Value) -> bool {
+    let annotation = format!("f:{WORK_NAME}");
+    !entry["fieldsV1"]["f:metadata"]["f:annotations"][&annotation].is_null()
 }
 
 #[cfg(test)]

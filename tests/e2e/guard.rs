@@ -24,17 +24,42 @@ const POLICIES: [&str; 2] = [
 /// So many at a time: they are to meet Karmada while it is busy.
 const AT_A_TIME: usize = 4;
 
-/// So long after a phase was seen.
+/// So long after something was seen.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
-    phase: Phase,
     after: Duration,
+    sight: Sight,
+}
+
+/// What can be seen of a promotion on its way.
+#[derive(Clone, Copy, Debug)]
+enum Sight {
+    /// The workload bears the guard's mark.
+    Marked,
+    /// The Promotion has come to a phase.
+    Phase(Phase),
+    /// The workload's policy lets Karmada dispatch.
+    Resumed,
+    /// The workload's policy is as it is for good.
+    Settled,
+    /// Karmada has written to the workload in the member.
+    TakenOver,
 }
 
 #[tokio::test]
 async fn an_image_that_is_changed_around_the_commit_is_never_put_back() -> Result<()> {
     let scene = Scene::new("guarded-edits").await?;
-    let moments = sample::draw(moments(), 12);
+    // From the rehearsal to the end of settling.
+    let all = moments([
+        (Sight::Phase(Phase::Staging), 4, 300),
+        (Sight::Marked, 8, 15),
+        (Sight::Resumed, 14, 15),
+        (Sight::TakenOver, 8, 20),
+        (Sight::Phase(Phase::Verifying), 4, 15),
+        (Sight::Phase(Phase::Settling), 4, 30),
+        (Sight::Settled, 8, 15),
+    ]);
+    let moments = sample::draw(all, 12);
     let deployments = Recording::start(scene.member("member1"), &Kind::deployment()).await?;
 
     edit_at(&scene, "member1", &moments).await?;
@@ -65,12 +90,8 @@ async fn an_image_that_is_changed_around_the_commit_is_never_put_back() -> Resul
 #[tokio::test]
 async fn without_a_guard_a_late_edit_is_found_out_and_repaired() -> Result<()> {
     let scene = Scene::new("unguarded-edits").await?;
-    let phase = Phase::Committing;
-    let all = (0..20).map(|step| Moment {
-        phase,
-        after: Duration::from_millis(25 * step),
-    });
-    let moments = sample::draw(all.collect(), 6);
+    let all = moments([(Sight::Resumed, 14, 15), (Sight::TakenOver, 6, 15)]);
+    let moments = sample::draw(all, 6);
 
     edit_at(&scene, "member2", &moments).await?;
 
@@ -137,7 +158,7 @@ async fn replicas_that_are_changed_during_the_commit_stay() -> Result<()> {
         .await?;
     for name in ["by-hand", "scaled"] {
         scene.promote(name, "member1").await?;
-        until_seen(&scene, name, Phase::Committing).await?;
+        until_sight(&scene, "member1", name, Sight::Phase(Phase::Committing)).await?;
         // As an autoscaler does it, too: through the scale subresource.
         let words = ["scale", "deployment", name, "--replicas=5"];
         scene.kubectl("member1", &words).await?;
@@ -185,12 +206,12 @@ async fn an_edit_that_needs_more_than_was_staged_is_planned_anew() -> Result<()>
         .await?;
     let deployments = Recording::start(scene.member("member1"), &Kind::deployment()).await?;
     scene.promote("web", "member1").await?;
-    until_marked(&scene, "web").await?;
+    until_sight(&scene, "member1", "web", Sight::Marked).await?;
 
     let source = json!({"configMapRef": {"name": "more"}});
-    let path = "/spec/template/spec/containers/0/envFrom/-";
+    let sources = "/spec/template/spec/containers/0/envFrom/-";
     let patch = json!([
-        {"op": "add", "path": path, "value": source},
+        {"op": "add", "path": sources, "value": source},
         {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": NEW},
     ]);
     let patch = patch.to_string();
@@ -231,7 +252,7 @@ async fn an_edit_that_is_made_during_a_release_stays() -> Result<()> {
 
     for name in ["before", "later"] {
         scene.release(name).await?;
-        until_marked(&scene, name).await?;
+        until_sight(&scene, "member1", name, Sight::Marked).await?;
         if name == "later" {
             let (karmada, kind) = (&scene.karmada, Kind::deployment());
             scene.until_gone(karmada, &kind, name).await?;
@@ -257,7 +278,7 @@ async fn a_template_that_is_edited_under_the_guard_is_planned_anew() -> Result<(
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
     scene.promote("web", "member1").await?;
-    until_marked(&scene, "web").await?;
+    until_sight(&scene, "member1", "web", Sight::Marked).await?;
     let image =
         json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": NEW}]);
     let image = image.to_string();
@@ -335,7 +356,7 @@ async fn killed_while_guarded(scene: &Scene) -> Result<()> {
     Workload::typical("web").deploy(scene, "member1").await?;
     let history = Recording::start(member, &deployments).await?;
     scene.promote("web", "member1").await?;
-    until_marked(scene, "web").await?;
+    until_sight(scene, "member1", "web", Sight::Marked).await?;
     scene.fleet.kill(fleet::PROMOTER).await?;
     let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
     println!("killed while {}", promotion["status"]["phase"]);
@@ -371,11 +392,13 @@ async fn edit_at(scene: &Scene, member: &str, moments: &[Moment]) -> Result<()> 
     futures::stream::iter(moments.iter().enumerate())
         .map(async |(index, moment)| {
             let name = name(index);
+            // Prepared beforehand, so that the moment is hit.
+            let change = changed_image(scene, member, &name).await?;
             scene.promote(&name, member).await?;
-            until_seen(scene, &name, moment.phase).await?;
+            until_sight(scene, member, &name, moment.sight).await?;
             // The moment itself is what is tried.
             sleep(moment.after).await;
-            set_image(scene, member, &name).await?;
+            edit(scene, member, &name, &change).await?;
             scene.until_phase(&name, Phase::Promoted).await?;
             anyhow::Ok(())
         })
@@ -385,18 +408,12 @@ async fn edit_at(scene: &Scene, member: &str, moments: &[Moment]) -> Result<()> 
     Ok(())
 }
 
-/// From the rehearsal to the end of settling.
-fn moments() -> Vec<Moment> {
-    let spread = [
-        (Phase::Staging, 8, 150),
-        (Phase::Committing, 22, 25),
-        (Phase::Verifying, 4, 10),
-        (Phase::Settling, 16, 30),
-    ];
-    let each = spread.into_iter().flat_map(|(phase, count, step)| {
+/// Of each sight so many moments, so many milliseconds apart.
+fn moments<const N: usize>(spread: [(Sight, u64, u64); N]) -> Vec<Moment> {
+    let each = spread.into_iter().flat_map(|(sight, count, step)| {
         (0..count).map(move |index| Moment {
-            phase,
             after: Duration::from_millis(index * step),
+            sight,
         })
     });
     each.collect()
@@ -407,54 +424,68 @@ fn name(index: usize) -> String {
 }
 
 async fn set_image(scene: &Scene, member: &str, name: &str) -> Result<()> {
-    let containers =
-        json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": NEW}]);
-    let patch = containers.to_string();
-    let words = [
-        "patch",
-        "deployment",
-        name,
-        "--type=json",
-        "--patch",
-        &patch,
-    ];
-    scene.kubectl(member, &words).await?;
+    let change = changed_image(scene, member, name).await?;
+    edit(scene, member, name, &change).await
+}
+
+/// What changes the image of a Deployment.
+async fn changed_image(scene: &Scene, member: &str, name: &str) -> Result<Value> {
+    let live = scene.member(member).get(&Kind::deployment(), name).await?;
+    let mut containers = live["spec"]["template"]["spec"]["containers"].clone();
+    containers[0]["image"] = json!(NEW);
+    Ok(json!({"spec": {"template": {"spec": {"containers": containers}}}}))
+}
+
+async fn edit(scene: &Scene, member: &str, name: &str, change: &Value) -> Result<()> {
+    let deployments = Kind::deployment();
+    scene
+        .member(member)
+        .patch(&deployments, name, change)
+        .await?;
     Ok(())
 }
 
-/// Waits until a Promotion has come to a phase, and notices at once.
-async fn until_seen(scene: &Scene, name: &str, phase: Phase) -> Result<()> {
+/// Waits until something can be seen, and notices at once.
+async fn until_sight(scene: &Scene, member: &str, name: &str, sight: Sight) -> Result<()> {
     const INTERVAL: Duration = Duration::from_millis(5);
 
     let seen = async {
-        loop {
-            let promotion = scene.karmada.get(&Kind::promotion(), name).await?;
-            let phases = promotion["status"]["phases"].as_array();
-            let mut names = phases.into_iter().flatten().map(|begun| &begun["phase"]);
-            if names.any(|begun| *begun == phase.to_string()) {
-                return anyhow::Ok(());
-            }
+        while !is_seen(scene, member, name, sight).await? {
             sleep(INTERVAL).await;
         }
+        anyhow::Ok(())
     };
-    let what = || format!("{name} does not come to {phase}");
+    let what = || format!("{name} does not come to {sight:?}");
     timeout(LIMIT, seen).await.with_context(what)?
 }
 
-/// Waits until a Deployment of member1 bears the guard's mark, and notices at once.
-async fn until_marked(scene: &Scene, name: &str) -> Result<()> {
-    let marked = async {
-        loop {
-            let member = scene.member("member1");
-            let live = member.get(&Kind::deployment(), name).await?;
-            if live["metadata"]["labels"][GUARD].is_string() {
-                return anyhow::Ok(());
-            }
-        }
+async fn is_seen(scene: &Scene, member: &str, name: &str, sight: Sight) -> Result<bool> {
+    let policy = async || {
+        let name = format!("deployment.{name}");
+        let policies = Kind::propagation_policy();
+        let policy = scene.karmada.find(&policies, &name).await?;
+        anyhow::Ok(policy.map(|policy| policy["spec"].clone()))
     };
-    timeout(LIMIT, marked)
-        .await
-        .with_context(|| format!("{name} is not guarded"))?
+    let labels = async || {
+        let live = scene.member(member).get(&Kind::deployment(), name).await?;
+        anyhow::Ok(live["metadata"]["labels"].clone())
+    };
+    Ok(match sight {
+        Sight::Marked => labels().await?[GUARD].is_string(),
+        Sight::Phase(phase) => {
+            let promotion = scene.karmada.get(&Kind::promotion(), name).await?;
+            let phases = promotion["status"]["phases"].as_array();
+            let mut names = phases.into_iter().flatten().map(|begun| &begun["phase"]);
+            names.any(|begun| *begun == phase.to_string())
+        }
+        Sight::Resumed => policy()
+            .await?
+            .is_some_and(|spec| spec["suspension"].is_null()),
+        Sight::Settled => policy()
+            .await?
+            .is_some_and(|spec| spec["conflictResolution"] == "Abort"),
+        Sight::TakenOver => labels().await?["karmada.io/managed"] == "true",
+    })
 }
 
 /// The states that one Deployment of the scene has been in.

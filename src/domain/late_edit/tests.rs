@@ -19,7 +19,15 @@ fn live(image: &str, guarded: bool, karmada_wrote: &[&str]) -> Value {
                 "resourcetemplate.karmada.io/uid": "t1",
             },
             "labels": {},
-            "managedFields": [{"fieldsV1": {"f:spec": {}}, "manager": "kubectl"}, {"fieldsV1": fields}],
+            "managedFields": [
+                {"fieldsV1": {"f:spec": {"f:template": {}}}, "time": "2026-01-01T00:00:00Z"},
+                {"fieldsV1": fields, "time": "2026-01-01T00:00:08Z"},
+                {
+                    "fieldsV1": {"f:spec": {"f:replicas": {}}},
+                    "subresource": "scale",
+                    "time": "2026-01-01T00:00:09Z",
+                },
+            ],
             "resourceVersion": "7",
             "uid": "d1",
         },
@@ -28,6 +36,13 @@ fn live(image: &str, guarded: bool, karmada_wrote: &[&str]) -> Value {
     if guarded {
         live["metadata"]["labels"][GUARD] = json!("p1");
     }
+    live
+}
+
+/// The same, edited after Karmada's last write.
+fn edited(image: &str, guarded: bool) -> Value {
+    let mut live = live(image, guarded, WROTE_MARKS);
+    live["metadata"]["managedFields"][0]["time"] = json!("2026-01-01T00:00:08Z");
     live
 }
 
@@ -96,7 +111,7 @@ fn what_was_rehearsed_is_no_edit_and_replicas_are_none() {
 #[test]
 fn an_edit_is_seen_until_it_is_carried() {
     for guarded in [false, true] {
-        let live = live("b", guarded, WROTE_MARKS);
+        let live = edited("b", guarded);
         assert_eq!(state(&live, &[], 1, &[]).edit, Edit::Made);
         assert_eq!(state(&live, &[], 1, &["b"]).edit, Edit::None);
     }
@@ -114,8 +129,12 @@ fn taking_an_edit_back_is_an_edit_where_karmada_cannot_have_done_it() {
 
 #[test]
 fn what_karmadas_own_write_has_changed_is_no_edit() {
-    let by_a_webhook = live("a@injected", false, WROTE_SPEC);
+    let by_a_webhook = live("a@injected", false, WROTE_MARKS);
     assert_eq!(state(&by_a_webhook, &[], 1, &[]).edit, Edit::None);
+    // As long as Karmada has not written at all, it is somebody else's.
+    let mut before = by_a_webhook;
+    before["metadata"]["managedFields"][1] = json!({});
+    assert_eq!(state(&before, &[], 1, &[]).edit, Edit::Made);
 }
 
 #[test]

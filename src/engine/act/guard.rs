@@ -68,8 +68,12 @@ pub(super) async fn guard(context: &Context, record: &Record) -> Result<Flow, Er
                 }
             }
         }
-        mark(&member, namespace, &key, &found, Some(record.uid())).await?;
-        guarded = holds(&member, namespace, &key).await?;
+        guarded = match mark(&member, namespace, &key, &found, Some(record.uid())).await {
+            Ok(()) => holds(&member, namespace, &key).await?,
+            // By a webhook that would have changed the pods, say.
+            Err(Error::Objects(error)) if error.is_refusal() => Err(error.to_string()),
+            Err(error) => return Err(error),
+        };
         if guarded.is_err()
             && let Some(found) = live(&member, namespace, &key).await?
         {
@@ -215,8 +219,9 @@ async fn installed(member: &Member) -> Result<Result<(), String>, Error> {
             let checked = member::check(policy.as_ref(), binding.as_ref(), &user);
             Ok(checked.map_err(|problem| problem.to_string()))
         }
-        // Whether it is there cannot be told then, and is not relied on.
-        Err(error) if error.is_refusal() => Ok(Err(error.to_string())),
+        // Whether it is there cannot be told then (an old API server knows neither policies nor
+        // reviews), and it is not relied on.
+        Err(error) if error.is_refusal() || error.is_not_found() => Ok(Err(error.to_string())),
         Err(error) => Err(error.into()),
     }
 }
