@@ -138,7 +138,7 @@ pub(crate) fn update_dependencies(
         left.join(", ")
     );
     let said = Said::new("False", "ManagedInMember", &message);
-    put(status, KIND, said, generation, now);
+    set(status, KIND, said, generation, now);
 }
 
 /// Whether the member's API server itself keeps Karmada from undoing an edit; nothing while that
