@@ -20,6 +20,9 @@ pub const PROMOTIONS_PATH: &str = "/mutate/promotions";
 /// The user as whom the hub reaches the control plane, unless it is told otherwise.
 pub const HUB_USER: &str = "karmada-promoter";
 
+/// The Lease that hubs compete for.
+pub const LEASE: &str = "karmada-promoter-hub";
+
 /// What is installed in a control plane.
 #[derive(Clone, Debug)]
 pub struct ControlPlane {

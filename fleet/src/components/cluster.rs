@@ -62,6 +62,52 @@ impl ClusterFiles {
         Ok(files)
     }
 
+    /// Makes the kubeconfig of one more user of a cluster, in the place of one that there may be.
+    pub(crate) fn add_user(
+        layout: &Layout,
+        name: &str,
+        port: u16,
+        user: &str,
+        group: Option<&str>,
+    ) -> Result<PathBuf, CertificateError> {
+        let authority = Self::authority_of(layout, name)?;
+        let pair = authority.client(user, group)?;
+        let text = kubeconfig::render(name, user, port, authority.certificate(), &pair);
+        let path = layout.kubeconfig(&format!("{name}-{}", user.replace([':', '/'], "-")));
+        write_private(&path, &text)?;
+        Ok(path)
+    }
+
+    /// Makes a certificate for one more server: the files of the certificate and of its key.
+    pub(crate) fn add_server(
+        layout: &Layout,
+        name: &str,
+        server: &str,
+    ) -> Result<(PathBuf, PathBuf), CertificateError> {
+        let pair = Self::authority_of(layout, name)?.server()?;
+        let file = |end| layout.certificates(name).join(format!("{server}.{end}"));
+        let (certificate, key) = (file("crt"), file("key"));
+        write_private(&certificate, &pair.certificate)?;
+        write_private(&key, &pair.key)?;
+        Ok((certificate, key))
+    }
+
+    /// The file with a cluster's authority.
+    pub(crate) fn authority_file(layout: &Layout, name: &str) -> PathBuf {
+        layout.certificates(name).join("ca.crt")
+    }
+
+    fn authority_of(layout: &Layout, name: &str) -> Result<Authority, CertificateError> {
+        let read = |path: PathBuf| {
+            std::fs::read_to_string(&path).map_err(|source| CertificateError::Read { path, source })
+        };
+        let pair = Pair {
+            certificate: read(Self::authority_file(layout, name))?,
+            key: read(layout.certificates(name).join("ca.key"))?,
+        };
+        Authority::found(name, pair)
+    }
+
     /// The administrator's kubeconfig.
     pub(crate) fn administrator(&self) -> &Path {
         &self.administrator

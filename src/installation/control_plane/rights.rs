@@ -3,7 +3,7 @@
 use promoter_api::marks;
 use serde_json::{Value, json};
 
-use super::metadata;
+use super::{LEASE, metadata};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -36,6 +36,9 @@ pub(super) fn of_hub() -> Value {
                 &["create", "delete", "get", "patch"],
             ),
             rule("apps", &["deployments"], &["create", "delete", "get", "patch"]),
+            // Of several hubs, the one that has the Lease acts.
+            rule("coordination.k8s.io", &["leases"], &["create"]),
+            named("coordination.k8s.io", &["leases"], LEASE, &["get", "update"]),
             // What a requester may do is asked before it is done.
             rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]),
             rule("events.k8s.io", &["events"], &["create"]),
@@ -79,6 +82,12 @@ fn aggregated(name: &str, to: &[&str], verbs: &[&str]) -> Value {
 
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+}
+
+fn named(group: &str, resources: &[&str], name: &str, verbs: &[&str]) -> Value {
+    let mut rule = rule(group, resources, verbs);
+    rule["resourceNames"] = json!([name]);
+    rule
 }
 
 #[cfg(test)]

@@ -9,13 +9,17 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use promoter_fleet::{Fleet, FleetOptions, Process, Program};
+use promoter_installation::control_plane::HUB_USER;
 use tokio::{
     process::Command,
     sync::{Mutex, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-/// The promoter's name among a fleet's processes.
+/// The hub's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
+
+/// The webhook's name among a fleet's processes.
+pub(crate) const WEBHOOK: &str = "admission-webhook";
 
 /// Installs the guard in a member (`enable`) or removes it (`disable`).
 pub(crate) async fn guard(fleet: &Fleet, member: &str, action: &str) -> Result<()> {
@@ -138,7 +142,7 @@ pub(crate) async fn join(fleet: &Fleet, member: &str) -> Result<()> {
 async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     let name = format!("e2e-{name}-{}", std::process::id());
     let fleet = Fleet::start(FleetOptions::named(name).members(members)).await?;
-    apply_types(&fleet).await?;
+    install(&fleet).await?;
     if members > 1 {
         guard(&fleet, "member1", "enable").await?;
     }
@@ -146,13 +150,35 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// Starts the promoter's hub as a process of the fleet. It is alone, and does not have to wait for
-/// the end of a Lease that one before it had when it was killed.
+/// Starts the webhook and installs the promoter in the control plane, as its administrator does.
+async fn install(fleet: &Fleet) -> Result<()> {
+    let (port, health) = (Fleet::free_port()?, Fleet::free_port()?);
+    let certificate = fleet.server_certificate("karmada", WEBHOOK)?;
+    let webhook = Program::new(env!("CARGO_BIN_EXE_karmada-promoter"))
+        .argument("webhook")
+        .argument(format!("--listen=127.0.0.1:{port}"))
+        .argument(format!("--health-listen=127.0.0.1:{health}"))
+        .argument("--tls-cert-file")
+        .argument(certificate.certificate.to_string_lossy())
+        .argument("--tls-private-key-file")
+        .argument(certificate.key.to_string_lossy());
+    fleet.run(WEBHOOK, webhook).await?;
+    let url = format!("--webhook-url=https://127.0.0.1:{port}");
+    let authority = format!("--ca-file={}", certificate.authority.display());
+    let words = ["promote", "control-plane", "enable", &url, &authority];
+    run(fleet, "karmada", "kubectl", &words).await?;
+    Ok(())
+}
+
+/// Starts the promoter's hub as a process of the fleet, as a user with the rights that it has
+/// everywhere else and no more. It is alone, and does not have to wait for the end of a Lease that
+/// one before it had when it was killed.
 pub(crate) async fn start_promoter(fleet: &Fleet, flags: &[&str]) -> Result<Process> {
-    // Nothing stamps who asked in a fleet without admission.
+    // Nothing stamps who annotated in a member without admission.
     let mut all = vec!["--leader-elect=false", "--trust-every-annotation"];
     all.extend(flags);
-    start_hub(fleet, PROMOTER, fleet.kubeconfig(), &all).await
+    let kubeconfig = fleet.user_kubeconfig("karmada", HUB_USER, None)?;
+    start_hub(fleet, PROMOTER, &kubeconfig, &all).await
 }
 
 /// Starts a hub as a process of the fleet, under a name that begins with [`PROMOTER`].
@@ -246,19 +272,4 @@ pub(super) fn plugins() -> &'static Path {
     });
     let promoter = Path::new(env!("CARGO_BIN_EXE_karmada-promoter"));
     promoter.parent().expect("the promoter is in a folder")
-}
-
-/// Teaches a control plane the promoter's types.
-async fn apply_types(fleet: &Fleet) -> Result<()> {
-    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/karmada-promoter/crds");
-    let types = types.to_string_lossy();
-    for action in [
-        ["apply", "--server-side"],
-        // The hub watches them from its first moment on.
-        ["wait", "--for=condition=Established"],
-    ] {
-        let arguments = [action[0], action[1], "--filename", &types];
-        run(fleet, "karmada", "kubectl", &arguments).await?;
-    }
-    Ok(())
 }
