@@ -33,6 +33,7 @@ mod preconditions;
 mod promote;
 mod refuse;
 mod release;
+mod requester;
 mod rollback;
 mod servers;
 mod shared;

@@ -37,7 +37,7 @@ mod webhook;
 mod workload;
 
 pub(crate) use before::Before;
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{Cluster, Identity};
 pub(crate) use hub::{Did, Hub};
 pub(crate) use kind::Kind;
 pub(crate) use plugin::{Answer, kubectl_promote};

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{Cluster, Kind, Scene, kubectl_promote, plugin::Answer};
+use super::{Cluster, Identity, Kind, Scene, kubectl_promote, plugin::Answer};
 
 /// What a promotion takes of a [`super::Workload::typical`], in the member and in the control
 /// plane.
@@ -49,7 +49,10 @@ impl<'a> User<'a> {
             scene.fleet.kubeconfig(),
             "karmada",
             &scene.namespace,
-            Some(name),
+            &Identity {
+                name,
+                ..Identity::default()
+            },
         );
         let user = Self {
             karmada: karmada.await?,
