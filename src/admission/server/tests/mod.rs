@@ -64,7 +64,7 @@ async fn what_is_no_review_has_its_status() {
     let deep = "[".repeat(1 << 20);
     let twice = json!({"request": 1})
         .to_string()
-        .replace("}", ",\"request\": 2}");
+        .replace('}', ",\"request\": 2}");
     for body in [deep, twice] {
         let answer = fixture.connect().await.ask(&post(body.as_bytes())).await;
         assert_eq!(answer.status, 400);
