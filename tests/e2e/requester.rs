@@ -241,7 +241,7 @@ async fn the_control_plane_is_enabled_and_disabled_by_its_administrator() -> Res
     let url = format!("--webhook-url={url}");
 
     // A second time changes nothing, and is no error. The authority has to be named again.
-    let authority = fleet.server_certificate("karmada", "unused")?.authority;
+    let authority = fleet.add_server("karmada", "unused")?.authority;
     let authority = format!("--ca-file={}", authority.display());
     let enable = ["control-plane", "enable", &url, &authority];
     let answer = kubectl_promote(&scene, &enable).await?;

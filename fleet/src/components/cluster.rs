@@ -1,6 +1,9 @@
 //! The certificates and kubeconfigs of one cluster, as files that its components read.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     certificates::{Authority, CertificateError, Pair, token_keys, write_private},
@@ -62,7 +65,7 @@ impl ClusterFiles {
         Ok(files)
     }
 
-    /// Makes the kubeconfig of one more user of a cluster, in the place of one that there may be.
+    /// The kubeconfig of one more user of a cluster, made unless it is there.
     pub(crate) fn add_user(
         layout: &Layout,
         name: &str,
@@ -70,11 +73,23 @@ impl ClusterFiles {
         user: &str,
         group: Option<&str>,
     ) -> Result<PathBuf, CertificateError> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+        let path = layout.kubeconfig(&format!("{name}-{}", user.replace([':', '/'], "-")));
+        if path.exists() {
+            return Ok(path);
+        }
         let authority = Self::authority_of(layout, name)?;
         let pair = authority.client(user, group)?;
         let text = kubeconfig::render(name, user, port, authority.certificate(), &pair);
-        let path = layout.kubeconfig(&format!("{name}-{}", user.replace([':', '/'], "-")));
-        write_private(&path, &text)?;
+        // Nobody who looks for it at the same time reads half of it.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let unfinished = path.with_extension(format!("{}-{count}", std::process::id()));
+        write_private(&unfinished, &text)?;
+        std::fs::rename(&unfinished, &path).map_err(|source| CertificateError::Write {
+            path: path.clone(),
+            source,
+        })?;
         Ok(path)
     }
 

@@ -19,9 +19,9 @@ pub struct ServerCertificate {
 }
 
 impl Fleet {
-    /// Makes the kubeconfig of a user of a cluster, in a group if so wanted. The user has no
-    /// rights but those that the cluster gives to that name. The control plane's name is
-    /// `karmada`.
+    /// The kubeconfig of a user of a cluster, made when it is asked for first, in a group if so
+    /// wanted. The user has no rights but those that the cluster gives to that name. The control
+    /// plane's name is `karmada`.
     pub fn user_kubeconfig(
         &self,
         cluster: &str,
@@ -39,11 +39,7 @@ impl Fleet {
     }
 
     /// Makes a certificate for a server on this machine, signed by a cluster's authority.
-    pub fn server_certificate(
-        &self,
-        cluster: &str,
-        server: &str,
-    ) -> Result<ServerCertificate, Error> {
+    pub fn add_server(&self, cluster: &str, server: &str) -> Result<ServerCertificate, Error> {
         let layout = &self.boot.layout;
         let (certificate, key) = ClusterFiles::add_server(layout, cluster, server)?;
         Ok(ServerCertificate {

@@ -153,7 +153,7 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
 /// Starts the webhook and installs the promoter in the control plane, as its administrator does.
 async fn install(fleet: &Fleet) -> Result<()> {
     let (port, health) = (Fleet::free_port()?, Fleet::free_port()?);
-    let certificate = fleet.server_certificate("karmada", WEBHOOK)?;
+    let certificate = fleet.add_server("karmada", WEBHOOK)?;
     let webhook = Program::new(env!("CARGO_BIN_EXE_karmada-promoter"))
         .argument("webhook")
         .argument(format!("--listen=127.0.0.1:{port}"))

@@ -45,17 +45,12 @@ pub(crate) struct User<'a> {
 impl<'a> User<'a> {
     pub(crate) async fn new(scene: &'a Scene, name: &str) -> Result<Self> {
         scene.namespace_in_karmada().await?;
-        let karmada = Cluster::connect_as(
-            scene.fleet.kubeconfig(),
-            "karmada",
-            &scene.namespace,
-            &Identity {
-                name,
-                ..Identity::default()
-            },
-        );
+        let identity = Identity {
+            name,
+            ..Identity::default()
+        };
         let user = Self {
-            karmada: karmada.await?,
+            karmada: scene.karmada_as(&identity).await?,
             name: name.to_owned(),
             scene,
         };

@@ -37,7 +37,7 @@ const GUARDED: &str = "member1";
 /// its own, with the rights that it has everywhere else and no more.
 pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
     let (port, health) = (Fleet::free_port()?, Fleet::free_port()?);
-    let certificate = fleet.server_certificate("karmada", WEBHOOK)?;
+    let certificate = fleet.add_server("karmada", WEBHOOK)?;
     let webhook = Program::new(workspace::binaries()?.join("karmada-promoter"))
         .argument("webhook")
         .argument(format!("--listen=127.0.0.1:{port}"))
