@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use promoter_installation::control_plane::LEASE;
 use promoter_kubernetes::{
     election::{Election, Timing},
     objects::Objects,
 };
 
 use crate::stopped::Stopped;
-
-/// The Lease that hubs compete for.
-const LEASE: &str = "karmada-promoter-hub";
 
 /// The flags of the election.
 #[derive(Args)]

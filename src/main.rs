@@ -5,6 +5,7 @@
 mod election;
 mod hub;
 mod stopped;
+mod webhook;
 
 use std::io::IsTerminal as _;
 
@@ -43,6 +44,8 @@ enum LogFormat {
 enum Role {
     /// Carries Promotions out, and turns annotated Deployments of the members into Promotions.
     Hub(hub::HubArguments),
+    /// Answers API servers that ask before they keep an object.
+    Webhook(webhook::WebhookArguments),
 }
 
 #[tokio::main]
@@ -69,5 +72,6 @@ async fn main() -> anyhow::Result<()> {
     promoter_kubernetes::install_crypto_provider();
     match role {
         Role::Hub(arguments) => hub::run(arguments).await,
+        Role::Webhook(arguments) => webhook::run(arguments).await,
     }
 }

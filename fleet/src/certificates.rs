@@ -19,6 +19,14 @@ pub enum CertificateError {
         /// Why.
         source: rcgen::Error,
     },
+    /// What was made before is not there.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The disk refused.
     #[error("cannot write {path}")]
     Write {
@@ -54,23 +62,27 @@ const SERVER_NAMES: [&str; 5] = [
 
 impl Authority {
     pub(crate) fn new(cluster: &str) -> Result<Self, CertificateError> {
-        let subject = format!("{cluster}-authority");
+        let subject = subject(cluster);
         make(&subject, || {
             let key = KeyPair::generate()?;
-            let mut parameters = CertificateParams::default();
-            parameters
-                .distinguished_name
-                .push(DnType::CommonName, &subject);
-            parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            parameters.key_usages = vec![
-                KeyUsagePurpose::KeyCertSign,
-                KeyUsagePurpose::CrlSign,
-                KeyUsagePurpose::DigitalSignature,
-            ];
+            let parameters = parameters(&subject);
             Ok(Self {
                 certificate: parameters.self_signed(&key)?.pem(),
                 key: key.serialize_pem(),
                 issuer: Issuer::new(parameters, key),
+            })
+        })
+    }
+
+    /// The authority of a cluster that was made before.
+    pub(crate) fn found(cluster: &str, pair: Pair) -> Result<Self, CertificateError> {
+        let subject = subject(cluster);
+        make(&subject, || {
+            let key = KeyPair::from_pem(&pair.key)?;
+            Ok(Self {
+                issuer: Issuer::new(parameters(&subject), key),
+                certificate: pair.certificate,
+                key: pair.key,
             })
         })
     }
@@ -123,6 +135,24 @@ impl Authority {
             key: key.serialize_pem(),
         })
     }
+}
+
+fn subject(cluster: &str) -> String {
+    format!("{cluster}-authority")
+}
+
+fn parameters(subject: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters
+        .distinguished_name
+        .push(DnType::CommonName, subject);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    parameters
 }
 
 /// A key pair without a certificate, for service account tokens: public key and private key.

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::{boot::BootError, cache::CacheError, process::ProcessError, programs::ProgramsError};
+use crate::{
+    boot::BootError, cache::CacheError, certificates::CertificateError, process::ProcessError,
+    programs::ProgramsError,
+};
 
 /// Why a fleet is not there or does not do as it is told.
 #[derive(thiserror::Error)]
@@ -35,6 +38,15 @@ pub enum Error {
     /// A process is not as it should be.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// A certificate could not be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// A kubeconfig of the fleet is not as it was written.
+    #[error("{path} names no API server of this fleet")]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+    },
     /// The user has no cache folder.
     #[error(transparent)]
     Cache(#[from] CacheError),

@@ -35,7 +35,7 @@ pub use cache::CacheError;
 pub use certificates::CertificateError;
 pub use client::ClientError;
 pub use error::Error;
-pub use fleet::{Fleet, ProcessStatus};
+pub use fleet::{Fleet, ProcessStatus, ServerCertificate};
 pub use options::{FleetOptions, Speed};
 pub use process::{Process, ProcessError, Program};
 pub use programs::{Programs, ProgramsError};

@@ -12,11 +12,24 @@ pub struct Resource {
 impl Resource {
     /// Karmada's clusters.
     pub const CLUSTER: Self = Self::new("cluster.karmada.io/v1alpha1", "clusters");
+    /// Rights all over a cluster.
+    pub const CLUSTER_ROLE: Self = Self::new("rbac.authorization.k8s.io/v1", "clusterroles");
+    /// Who has such rights.
+    pub const CLUSTER_ROLE_BINDING: Self =
+        Self::new("rbac.authorization.k8s.io/v1", "clusterrolebindings");
+    /// Types that an API server serves besides its own.
+    pub const CUSTOM_RESOURCE_DEFINITION: Self =
+        Self::new("apiextensions.k8s.io/v1", "customresourcedefinitions");
     /// Autoscalers.
     pub const HORIZONTAL_POD_AUTOSCALER: Self =
         Self::new("autoscaling/v2", "horizontalpodautoscalers");
     /// Leases.
     pub const LEASE: Self = Self::new("coordination.k8s.io/v1", "leases");
+    /// Webhooks that may change what is written.
+    pub const MUTATING_WEBHOOK_CONFIGURATION: Self = Self::new(
+        "admissionregistration.k8s.io/v1",
+        "mutatingwebhookconfigurations",
+    );
     /// Namespaces.
     pub const NAMESPACE: Self = Self::new("v1", "namespaces");
     /// Pods.

@@ -6,12 +6,14 @@
 mod arguments;
 mod ask;
 mod connection;
+mod control_plane;
 mod details;
 mod display;
 mod duration;
 mod exit;
 mod explain;
 mod failure;
+mod install;
 mod manifest;
 mod member;
 mod namespace;
@@ -53,6 +55,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         None => promote::run(&open().await?, &arguments.promote).await,
         Some(Command::Status(status)) => status::run(&open().await?, status).await,
         Some(Command::Release(release)) => release::run(&open().await?, release).await,
+        Some(Command::ControlPlane(command)) => control_plane::run(open, command).await,
         Some(Command::Member { action }) => member::run(&open().await?, action).await,
         Some(Command::Explain { reason }) => Ok(explain::run(reason.as_deref())),
         Some(Command::Version) => {

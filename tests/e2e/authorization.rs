@@ -280,8 +280,10 @@ async fn an_attempt_of_one_is_nothing_to_another() -> Result<()> {
 async fn a_promotion_of_nobody_is_held_until_somebody_asks() -> Result<()> {
     let scene = Scene::new("nobody").await?;
     let before = running(&scene).await?;
+    // Nobody but the hub could write one that names nobody.
+    let hub = scene.karmada_as_hub().await?;
     let nobody = json!({"requester": null});
-    scene.promote_with("web", "member1", nobody).await?;
+    scene.promote_as(&hub, "web", "member1", nobody).await?;
     let words = ["Deployment/web", "member1", "kubectl promote"];
     scene
         .refused("web", Reason::RequesterUnknown, &words)
@@ -304,8 +306,9 @@ async fn a_members_user_counts_in_that_member_only() -> Result<()> {
         }})
     };
 
+    let hub = scene.karmada_as_hub().await?;
     scene
-        .promote_with("web", "member1", user("member2"))
+        .promote_as(&hub, "web", "member1", user("member2"))
         .await?;
 
     let words = ["admin of cluster member2", "Deployment/web", "member1"];
@@ -316,7 +319,7 @@ async fn a_members_user_counts_in_that_member_only() -> Result<()> {
     let observed = json!({"desiredState": "Observed", "requester": {"cluster": "member1"}});
     let patch = json!({ "spec": observed });
     let promotions = Kind::promotion();
-    scene.karmada.patch(&promotions, "web", &patch).await?;
+    hub.patch(&promotions, "web", &patch).await?;
     let words = ["admin of cluster member1", "observing"];
     scene.refused("web", Reason::NotAuthorized, &words).await?;
     before.assert_untouched().await
@@ -343,7 +346,8 @@ async fn a_cluster_opts_in_only_where_the_hub_lets_it() -> Result<()> {
 
     // Whatever door such a Promotion comes by.
     let user = json!({"requester": {"cluster": "member1", "username": "carol"}});
-    denied.promote_with("web", "member1", user).await?;
+    let hub = denied.karmada_as_hub().await?;
+    denied.promote_as(&hub, "web", "member1", user).await?;
     denied
         .refused("web", Reason::NamespaceNotAllowed, &words)
         .await?;

@@ -40,6 +40,7 @@ mod preconditions;
 mod promote;
 mod refuse;
 mod release;
+mod requester;
 mod rollback;
 mod servers;
 mod shared;

@@ -9,6 +9,9 @@ use crate::support::{Before, Kind, Scene, Workload, fleet};
 
 const LATER: &str = "Contemplating";
 
+/// Nobody else writes the status.
+const AS_HUB: &str = "--as=karmada-promoter";
+
 #[tokio::test]
 async fn one_that_cannot_be_understood_is_left_alone_and_stops_no_other() -> Result<()> {
     let fleet = fleet::rough_without_promoter().await?;
@@ -22,6 +25,7 @@ async fn one_that_cannot_be_understood_is_left_alone_and_stops_no_other() -> Res
         "patch",
         "promotion",
         "later",
+        AS_HUB,
         "--subresource=status",
         "--type=merge",
         "--patch",
@@ -79,6 +83,7 @@ async fn allow_a_later_phase(scene: &Scene) -> Result<()> {
         "patch",
         "promotion",
         "probe",
+        AS_HUB,
         "--subresource=status",
         "--type=merge",
         "--patch",

@@ -1,6 +1,9 @@
 //! The certificates and kubeconfigs of one cluster, as files that its components read.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     certificates::{Authority, CertificateError, Pair, token_keys, write_private},
@@ -63,6 +66,64 @@ impl ClusterFiles {
         }
         write_kubeconfig(&files.kubeconfig_of(KWOK), KWOK, Some(MASTERS))?;
         Ok(files)
+    }
+
+    /// The kubeconfig of one more user of a cluster, made unless it is there.
+    pub(crate) fn add_user(
+        layout: &Layout,
+        name: &str,
+        port: u16,
+        user: &str,
+        group: Option<&str>,
+    ) -> Result<PathBuf, CertificateError> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+        let path = layout.kubeconfig(&format!("{name}-{}", user.replace([':', '/'], "-")));
+        if path.exists() {
+            return Ok(path);
+        }
+        let authority = Self::authority_of(layout, name)?;
+        let pair = authority.client(user, group)?;
+        let text = kubeconfig::render(name, user, port, authority.certificate(), &pair);
+        // Nobody who looks for it at the same time reads half of it.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let unfinished = path.with_extension(format!("{}-{count}", std::process::id()));
+        write_private(&unfinished, &text)?;
+        std::fs::rename(&unfinished, &path).map_err(|source| CertificateError::Write {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// Makes a certificate for one more server: the files of the certificate and of its key.
+    pub(crate) fn add_server(
+        layout: &Layout,
+        name: &str,
+        server: &str,
+    ) -> Result<(PathBuf, PathBuf), CertificateError> {
+        let pair = Self::authority_of(layout, name)?.server()?;
+        let file = |end| layout.certificates(name).join(format!("{server}.{end}"));
+        let (certificate, key) = (file("crt"), file("key"));
+        write_private(&certificate, &pair.certificate)?;
+        write_private(&key, &pair.key)?;
+        Ok((certificate, key))
+    }
+
+    /// The file with a cluster's authority.
+    pub(crate) fn authority_file(layout: &Layout, name: &str) -> PathBuf {
+        layout.certificates(name).join("ca.crt")
+    }
+
+    fn authority_of(layout: &Layout, name: &str) -> Result<Authority, CertificateError> {
+        let read = |path: PathBuf| {
+            std::fs::read_to_string(&path).map_err(|source| CertificateError::Read { path, source })
+        };
+        let pair = Pair {
+            certificate: read(Self::authority_file(layout, name))?,
+            key: read(layout.certificates(name).join("ca.key"))?,
+        };
+        Authority::found(name, pair)
     }
 
     /// The administrator's kubeconfig.

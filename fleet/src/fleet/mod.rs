@@ -1,7 +1,9 @@
 //! The fleet as its users see it.
 
+mod credentials;
 mod processes;
 
+pub use credentials::ServerCertificate;
 pub use processes::ProcessStatus;
 
 use std::{

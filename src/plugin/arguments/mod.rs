@@ -1,6 +1,7 @@
 //! The command line.
 
 mod connection;
+mod control_plane;
 mod member;
 mod words;
 
@@ -17,6 +18,7 @@ use crate::{
 
 pub(crate) use self::{
     connection::Connection,
+    control_plane::{ControlPlane, Enable},
     member::{Member, MemberCluster},
     words::{Dependency, Format, Managed, ManagedDependency, Removal, Stale, StatusFormat},
 };
@@ -72,6 +74,9 @@ pub(crate) enum Command {
     /// Let Karmada let go of workloads; they go on running in every cluster
     #[command(after_help = exit::HELP)]
     Release(Release),
+    /// Install the promoter's part of the control plane, or take it away
+    #[command(subcommand)]
+    ControlPlane(ControlPlane),
     /// Install the guard in a member cluster, or remove it
     #[command(after_long_help = member::HELP)]
     Member {

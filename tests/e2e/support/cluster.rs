@@ -21,10 +21,19 @@ pub(crate) struct Cluster {
     namespace: String,
 }
 
+/// Somebody who is not the administrator.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Identity<'a> {
+    pub(crate) groups: &'a [&'a str],
+    pub(crate) name: &'a str,
+    pub(crate) uid: Option<&'a str>,
+}
+
 impl Cluster {
     /// The cluster behind an administrator's kubeconfig.
     pub(crate) async fn connect(kubeconfig: &Path, name: &str, namespace: &str) -> Result<Self> {
-        Self::connect_as(kubeconfig, name, namespace, None).await
+        let config = config(kubeconfig).await?;
+        Self::new(config, name, namespace)
     }
 
     /// The same, as a user whom the administrator plays.
@@ -32,14 +41,17 @@ impl Cluster {
         kubeconfig: &Path,
         name: &str,
         namespace: &str,
-        user: Option<&str>,
+        user: &Identity<'_>,
     ) -> Result<Self> {
-        promoter_kubernetes::install_crypto_provider();
-        let read = Kubeconfig::read_from(kubeconfig)
-            .with_context(|| format!("cannot read {}", kubeconfig.display()))?;
-        let mut config =
-            Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
-        config.auth_info.impersonate = user.map(str::to_owned);
+        let mut config = config(kubeconfig).await?;
+        let groups = user.groups.iter().map(|&group| group.to_owned());
+        config.auth_info.impersonate = Some(user.name.to_owned());
+        config.auth_info.impersonate_groups = Some(groups.collect());
+        config.auth_info.impersonate_uid = user.uid.map(str::to_owned);
+        Self::new(config, name, namespace)
+    }
+
+    fn new(config: Config, name: &str, namespace: &str) -> Result<Self> {
         Ok(Self {
             client: Client::try_from(config)?,
             name: name.to_owned(),
@@ -185,6 +197,13 @@ impl Cluster {
             kind.name()
         )
     }
+}
+
+async fn config(kubeconfig: &Path) -> Result<Config> {
+    promoter_kubernetes::install_crypto_provider();
+    let read = Kubeconfig::read_from(kubeconfig)
+        .with_context(|| format!("cannot read {}", kubeconfig.display()))?;
+    Ok(Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?)
 }
 
 /// Whether an API server answered with this HTTP status.

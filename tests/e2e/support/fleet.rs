@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use promoter_fleet::{Fleet, FleetOptions, Process, Program};
+use promoter_installation::control_plane::HUB_USER;
 use tokio::{
     process::Command,
     sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -16,8 +17,11 @@ use tokio::{
 
 use super::{chart, marked};
 
-/// The promoter's name among a fleet's processes.
+/// The hub's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
+
+/// The webhook's name among a fleet's processes.
+pub(crate) const WEBHOOK: &str = "admission-webhook";
 
 /// Installs the guard in a member (`enable`) or removes it (`disable`).
 pub(crate) async fn guard(fleet: &Fleet, member: &str, action: &str) -> Result<()> {
@@ -160,7 +164,7 @@ pub(crate) async fn hosted() -> Result<MutexGuard<'static, Arc<Fleet>>> {
 async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     let name = format!("e2e-{name}-{}", std::process::id());
     let fleet = Fleet::start(FleetOptions::named(name).members(members)).await?;
-    apply_types(&fleet).await?;
+    install(&fleet).await?;
     if members > 1 {
         guard(&fleet, "member1", "enable").await?;
     }
@@ -169,13 +173,35 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// Starts the promoter's hub as a process of the fleet. It is alone, and does not have to wait for
-/// the end of a Lease that one before it had when it was killed.
+/// Starts the webhook and installs the promoter in the control plane, as its administrator does.
+async fn install(fleet: &Fleet) -> Result<()> {
+    let (port, health) = (Fleet::free_port()?, Fleet::free_port()?);
+    let certificate = fleet.add_server("karmada", WEBHOOK)?;
+    let webhook = Program::new(env!("CARGO_BIN_EXE_karmada-promoter"))
+        .argument("webhook")
+        .argument(format!("--listen=127.0.0.1:{port}"))
+        .argument(format!("--health-listen=127.0.0.1:{health}"))
+        .argument("--tls-cert-file")
+        .argument(certificate.certificate.to_string_lossy())
+        .argument("--tls-private-key-file")
+        .argument(certificate.key.to_string_lossy());
+    fleet.run(WEBHOOK, webhook).await?;
+    let url = format!("--webhook-url=https://127.0.0.1:{port}");
+    let authority = format!("--ca-file={}", certificate.authority.display());
+    let words = ["promote", "control-plane", "enable", &url, &authority];
+    run(fleet, "karmada", "kubectl", &words).await?;
+    Ok(())
+}
+
+/// Starts the promoter's hub as a process of the fleet, as a user with the rights that it has
+/// everywhere else and no more. It is alone, and does not have to wait for the end of a Lease that
+/// one before it had when it was killed.
 pub(crate) async fn start_promoter(fleet: &Fleet, flags: &[&str]) -> Result<Process> {
-    // Nothing stamps who asked in a fleet without admission.
+    // Nothing stamps who annotated in a member without admission.
     let mut all = vec!["--leader-elect=false", "--trust-every-annotation"];
     all.extend(flags);
-    start_hub(fleet, PROMOTER, fleet.kubeconfig(), &all).await
+    let kubeconfig = fleet.user_kubeconfig("karmada", HUB_USER, None)?;
+    start_hub(fleet, PROMOTER, &kubeconfig, &all).await
 }
 
 /// Starts a hub as a process of the fleet, under a name that begins with [`PROMOTER`].

@@ -41,7 +41,7 @@ mod webhook;
 mod workload;
 
 pub(crate) use before::Before;
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{Cluster, Identity};
 pub(crate) use hub::{Did, Hub};
 pub(crate) use kind::Kind;
 pub(crate) use marked::secret_value;

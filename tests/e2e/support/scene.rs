@@ -11,9 +11,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use promoter_api::promotion::Phase;
 use promoter_fleet::Fleet;
+use promoter_installation::control_plane::HUB_USER;
 use serde_json::{Value, json};
 
-use super::{Cluster, Kind, LIMIT, eventually, fleet};
+use super::{Cluster, Kind, LIMIT, cluster::Identity, eventually, fleet};
 
 /// A namespace that no other test uses, in the control plane and in every member.
 ///
@@ -49,6 +50,21 @@ impl Scene {
             members,
             namespace,
         })
+    }
+
+    /// The control plane, as it is for another user than its administrator.
+    pub(crate) async fn karmada_as(&self, user: &Identity<'_>) -> Result<Cluster> {
+        let kubeconfig = self.fleet.kubeconfig();
+        Cluster::connect_as(kubeconfig, "karmada", &self.namespace, user).await
+    }
+
+    /// The control plane, as it is for the hub.
+    pub(crate) async fn karmada_as_hub(&self) -> Result<Cluster> {
+        let hub = Identity {
+            name: HUB_USER,
+            ..Identity::default()
+        };
+        self.karmada_as(&hub).await
     }
 
     /// A member, seen from the namespace.

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{Cluster, Kind, Scene, kubectl_promote, plugin::Answer};
+use super::{Cluster, Identity, Kind, Scene, kubectl_promote, plugin::Answer};
 
 /// What a promotion takes of a [`super::Workload::typical`], in the member and in the control
 /// plane.
@@ -45,14 +45,12 @@ pub(crate) struct User<'a> {
 impl<'a> User<'a> {
     pub(crate) async fn new(scene: &'a Scene, name: &str) -> Result<Self> {
         scene.namespace_in_karmada().await?;
-        let karmada = Cluster::connect_as(
-            scene.fleet.kubeconfig(),
-            "karmada",
-            &scene.namespace,
-            Some(name),
-        );
+        let identity = Identity {
+            name,
+            ..Identity::default()
+        };
         let user = Self {
-            karmada: karmada.await?,
+            karmada: scene.karmada_as(&identity).await?,
             name: name.to_owned(),
             scene,
         };

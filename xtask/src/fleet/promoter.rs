@@ -1,15 +1,19 @@
-//! The promoter of this workspace, run as a process of a fleet.
+//! The promoter of this workspace, run as processes of a fleet.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail};
 use promoter_fleet::{Fleet, Program};
+use promoter_installation::control_plane::HUB_USER;
 use tokio::process::Command;
 
 use crate::workspace;
 
-/// The name of its process.
+/// The name of the hub's process.
 pub(crate) const NAME: &str = "promoter";
+
+/// The name of the webhook's process.
+const WEBHOOK: &str = "admission-webhook";
 
 /// One that cannot run says so at once.
 const TRIAL: Duration = Duration::from_secs(2);
@@ -29,21 +33,38 @@ pub(crate) async fn build() -> anyhow::Result<()> {
 /// The member that is guarded. The others are not, so that both can be tried.
 const GUARDED: &str = "member1";
 
-/// Gives Karmada the promoter's types, guards a member and starts the hub.
+/// Installs the promoter in the control plane and starts it: the webhook, and the hub as a user of
+/// its own, with the rights that it has everywhere else and no more.
 pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
-    apply_types(fleet).await?;
+    let (port, health) = (Fleet::free_port()?, Fleet::free_port()?);
+    let certificate = fleet.add_server("karmada", WEBHOOK)?;
+    let webhook = Program::new(workspace::binaries()?.join("karmada-promoter"))
+        .argument("webhook")
+        .argument(format!("--listen=127.0.0.1:{port}"))
+        .argument(format!("--health-listen=127.0.0.1:{health}"))
+        .argument("--tls-cert-file")
+        .argument(certificate.certificate.to_string_lossy())
+        .argument("--tls-private-key-file")
+        .argument(certificate.key.to_string_lossy());
+    run(fleet, WEBHOOK, webhook).await?;
+    enable(fleet, port, &certificate.authority).await?;
     guard(fleet).await?;
+    let kubeconfig = fleet.user_kubeconfig("karmada", HUB_USER, None)?;
     let hub = Program::new(workspace::binaries()?.join("karmada-promoter"))
         .argument("hub")
         .argument("--kubeconfig")
-        .argument(fleet.kubeconfig().to_string_lossy())
-        // Nothing stamps who asked in a fleet without admission.
+        .argument(kubeconfig.to_string_lossy())
+        // Nothing stamps who annotated in a member without admission.
         .argument("--trust-every-annotation");
-    let process = fleet.run(NAME, hub).await?;
+    run(fleet, NAME, hub).await
+}
+
+async fn run(fleet: &Fleet, name: &str, program: Program) -> anyhow::Result<()> {
+    let process = fleet.run(name, program).await?;
     if let Ok(ended) = tokio::time::timeout(TRIAL, process.wait()).await {
         let status = ended?.map_or_else(String::new, |status| format!(" ({status})"));
         let log = std::fs::read_to_string(process.log()).unwrap_or_default();
-        bail!("the promoter has ended at once{status}:\n{}", log.trim());
+        bail!("{name} has ended at once{status}:\n{}", log.trim());
     }
     Ok(())
 }
@@ -64,31 +85,22 @@ async fn guard(fleet: &Fleet) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn apply_types(fleet: &Fleet) -> anyhow::Result<()> {
-    let types = workspace::root().join("charts/karmada-promoter/control-plane");
-    for action in [
-        ["apply", "--server-side"],
-        // The hub watches them from its first moment on.
-        ["wait", "--for=condition=Established"],
-    ] {
-        let output = Command::new(fleet.programs().join("kubectl"))
-            .args(action)
-            .arg("--kubeconfig")
-            .arg(fleet.kubeconfig())
-            .arg("--filename")
-            .arg(&types)
-            .output()
-            .await
-            .context("cannot run kubectl")?;
-        if !output.status.success() {
-            let message = String::from_utf8_lossy(&output.stderr);
-            bail!(
-                "kubectl could not {} {}: {}",
-                action[0],
-                types.display(),
-                message.trim()
-            );
-        }
+/// As an administrator does it.
+async fn enable(fleet: &Fleet, port: u16, authority: &Path) -> anyhow::Result<()> {
+    let output = Command::new(workspace::binaries()?.join("kubectl-promote"))
+        .args(["control-plane", "enable"])
+        .arg("--kubeconfig")
+        .arg(fleet.kubeconfig())
+        .arg(format!("--webhook-url=https://127.0.0.1:{port}"))
+        .arg("--ca-file")
+        .arg(authority)
+        .output()
+        .await
+        .context("cannot run kubectl-promote")?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    // It ends well, with a warning, where the webhook does not answer.
+    if !output.status.success() || !message.is_empty() {
+        bail!("kubectl promote control-plane enable: {}", message.trim());
     }
     Ok(())
 }

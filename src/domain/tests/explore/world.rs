@@ -62,6 +62,10 @@ pub(crate) struct Desire {
 }
 
 /// What the status says.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Record {
     pub(crate) phase: Phase,
@@ -129,6 +133,10 @@ pub(crate) struct Work {
     pub(crate) suspended: bool,
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Member {
     pub(crate) edit: bool,

@@ -20,6 +20,7 @@ use kube::{
     config::{AuthInfo, KubeConfigOptions, Kubeconfig},
 };
 use promoter_fleet::Fleet;
+use promoter_installation::control_plane::HUB_USER;
 use serde_json::{Value, json};
 
 use super::{Asked, Fault, Seen, Shared, rule::Course};
@@ -40,10 +41,10 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// The API server of `karmada`, as its administrator, or of a member, as whoever asks.
+    /// The API server of `karmada`, as the hub, or of a member, as whoever asks.
     pub(super) async fn of(fleet: &Fleet, cluster: &str) -> Result<Self> {
         let path = match cluster {
-            "karmada" => fleet.kubeconfig().to_path_buf(),
+            "karmada" => fleet.user_kubeconfig(cluster, HUB_USER, None)?,
             member => fleet.member_kubeconfig(member),
         };
         let read = Kubeconfig::read_from(&path)?;

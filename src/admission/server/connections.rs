@@ -1,0 +1,238 @@
+//! The connections of clients: how many there are, and which of them make way.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Limits, body::Budget, http};
+use crate::Routes;
+
+/// How much of a header is read, and how much of a body at a time.
+const BUFFER: usize = 64 << 10;
+
+/// How long no connection is accepted after the system has refused one: it has no more files to
+/// give, and would say so again at once.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// All connections of the server.
+pub(super) struct Connections {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What the tasks of all connections share.
+pub(super) struct Shared {
+    pub(super) budget: Budget,
+    /// Whether somebody waits for room.
+    crowded: AtomicBool,
+    idle: Idle,
+    pub(super) limits: Limits,
+    pub(super) routes: Arc<Routes>,
+    slots: Arc<Semaphore>,
+}
+
+/// The connections that wait for a request, or for the rest of a handshake or a header.
+#[derive(Default)]
+struct Idle(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    /// In the order in which they began to wait.
+    by_age: BTreeMap<u64, CancellationToken>,
+    next: u64,
+}
+
+/// One connection.
+pub(super) struct Connection {
+    /// Its place among those that wait, if it does.
+    place: Mutex<Option<u64>>,
+    pub(super) shared: Arc<Shared>,
+    /// It has to make way.
+    way: CancellationToken,
+}
+
+impl Connections {
+    pub(super) fn new(limits: Limits, routes: Arc<Routes>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                budget: Budget::new(limits.long_bodies),
+                crowded: AtomicBool::new(false),
+                idle: Idle::default(),
+                limits,
+                routes,
+                slots: Arc::new(Semaphore::new(limits.connections)),
+            }),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Accepts connections for as long as it is asked to.
+    pub(super) async fn accept(
+        &self,
+        listener: &TcpListener,
+        acceptors: watch::Receiver<TlsAcceptor>,
+    ) {
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(EXHAUSTED).await;
+                    continue;
+                }
+            };
+            let Some(slot) = self.slot().await else {
+                return;
+            };
+            let connection = Arc::new(Connection::new(&self.shared));
+            let acceptor = acceptors.borrow().clone();
+            let stop = self.stop.clone();
+            self.tasks.spawn(async move {
+                let _slot = slot;
+                let way = connection.way.clone();
+                way.run_until_cancelled(serve(connection, stream, acceptor, stop))
+                    .await;
+            });
+        }
+    }
+
+    /// Lets go of the connections that wait, and waits for the others.
+    pub(super) async fn drain(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Room for one connection more. If there is none, the one that waits longest makes way; if
+    /// none waits, the next that has its answer.
+    async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        let Shared {
+            crowded,
+            idle,
+            slots,
+            ..
+        } = &*self.shared;
+        if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+            return Some(slot);
+        }
+        crowded.store(true, Ordering::Relaxed);
+        idle.dismiss_oldest();
+        let slot = Arc::clone(slots).acquire_owned().await;
+        crowded.store(false, Ordering::Relaxed);
+        slot.ok()
+    }
+}
+
+impl Connection {
+    fn new(shared: &Arc<Shared>) -> Self {
+        let way = CancellationToken::new();
+        Self {
+            place: Mutex::new(Some(shared.idle.enter(&way))),
+            shared: Arc::clone(shared),
+            way,
+        }
+    }
+
+    /// A request has come.
+    pub(super) fn is_busy(&self) {
+        if let Some(place) = self.place().take() {
+            self.shared.idle.leave(place);
+        }
+    }
+
+    /// It has been answered. Tells whether the connection may stay.
+    pub(super) fn is_idle(&self) -> bool {
+        *self.place() = Some(self.shared.idle.enter(&self.way));
+        !self.shared.crowded.load(Ordering::Relaxed)
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<u64>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.is_busy();
+    }
+}
+
+impl Idle {
+    fn enter(&self, way: &CancellationToken) -> u64 {
+        let mut waiting = self.waiting();
+        let place = waiting.next;
+        waiting.next += 1;
+        waiting.by_age.insert(place, way.clone());
+        place
+    }
+
+    fn leave(&self, place: u64) {
+        self.waiting().by_age.remove(&place);
+    }
+
+    fn dismiss_oldest(&self) {
+        if let Some((_, way)) = self.waiting().by_age.pop_first() {
+            way.cancel();
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves one connection until it ends. What goes wrong with it is the client's affair: whoever
+/// it was will come again.
+async fn serve(
+    connection: Arc<Connection>,
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    stop: CancellationToken,
+) {
+    let limits = connection.shared.limits;
+    // Answers are small and waited for.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let handshake = timeout(limits.handshake, acceptor.accept(stream));
+    let stream = match stop.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(stream))) => stream,
+        Some(Ok(Err(error))) => return tracing::debug!("a handshake has failed: {error}"),
+        Some(Err(_)) => return tracing::debug!("no handshake within {:?}", limits.handshake),
+        None => return,
+    };
+    let service = service_fn(move |request| http::answer(Arc::clone(&connection), request));
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection has ended early: {error}");
+    }
+}

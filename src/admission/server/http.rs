@@ -1,0 +1,147 @@
+//! One request over HTTP.
+
+use std::{convert::Infallible, sync::Arc};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+
+use super::{body::Unread, connections::Connection};
+use crate::{Routes, routes::Route};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// What is answered instead of a review, with a line for whoever looks why.
+type Refusal = (StatusCode, String);
+
+/// Answers a request.
+pub(super) async fn answer(
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    connection.is_busy();
+    let mut response = match review(&connection, request).await {
+        Ok(review) => respond(StatusCode::OK, JSON, review),
+        Err((status, why)) => respond(status, TEXT, format!("{why}\n")),
+    };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        let headers = response.headers_mut();
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    if !connection.is_idle() {
+        // Others wait for a place.
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// A response of some text.
+pub(super) fn respond(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// A response of a line of text.
+pub(super) fn line(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    respond(status, TEXT, text)
+}
+
+async fn review(connection: &Connection, request: Request<Incoming>) -> Result<Vec<u8>, Refusal> {
+    let (head, body) = request.into_parts();
+    let route = route(&head.method, head.uri.path(), &head.headers)?;
+    let shared = &connection.shared;
+    let body = shared
+        .budget
+        .read(body, &shared.limits)
+        .await
+        .map_err(|unread| match unread {
+            Unread::Broken => (StatusCode::BAD_REQUEST, "the body is broken".to_owned()),
+            Unread::Crowded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many long bodies at a time; try again".to_owned(),
+            ),
+            Unread::Late => (
+                StatusCode::REQUEST_TIMEOUT,
+                format!("no body within {:?}", shared.limits.body_timeout),
+            ),
+            Unread::TooLong => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("a review has {} bytes at the most", shared.limits.body),
+            ),
+        })?;
+    if body.bytes.is_empty() {
+        return Err((StatusCode::BAD_REQUEST, "there is no body".to_owned()));
+    }
+    shared.routes.answer(route, &body.bytes)
+}
+
+fn route(method: &Method, path: &str, headers: &HeaderMap) -> Result<Route, Refusal> {
+    let Some(route) = Routes::find(path) else {
+        return Err((
+            StatusCode::NOT_FOUND,
+            format!("nothing is decided at {path}"),
+        ));
+    };
+    if method != Method::POST {
+        let why = "reviews are sent by POST".to_owned();
+        return Err((StatusCode::METHOD_NOT_ALLOWED, why));
+    }
+    if !is_json(headers.get(CONTENT_TYPE)) {
+        let why = "reviews are application/json".to_owned();
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    }
+    Ok(route)
+}
+
+fn is_json(content_type: Option<&HeaderValue>) -> bool {
+    content_type
+        .and_then(|content_type| content_type.to_str().ok())
+        .and_then(|content_type| content_type.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_review_is_refused_by_its_header() {
+        let json = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
+        let status = |method, path, headers: &HeaderMap| {
+            route(&method, path, headers).map_err(|(status, _)| status)
+        };
+        let path = "/mutate/promotions";
+        assert_eq!(status(Method::POST, path, &json), Ok(Route::Promotions));
+        assert_eq!(status(Method::POST, "/", &json), Err(StatusCode::NOT_FOUND));
+        assert_eq!(
+            status(Method::GET, path, &json),
+            Err(StatusCode::METHOD_NOT_ALLOWED)
+        );
+        for other in ["text/plain", "application/json-patch+json", ""] {
+            let headers =
+                HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(other).unwrap())]);
+            assert_eq!(
+                status(Method::POST, path, &headers),
+                Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            );
+        }
+    }
+
+    #[test]
+    fn a_content_type_may_have_parameters() {
+        let value = HeaderValue::from_static("Application/JSON; charset=utf-8");
+        assert!(is_json(Some(&value)));
+        assert!(!is_json(None));
+    }
+}

@@ -1,0 +1,83 @@
+//! The server over real sockets.
+
+mod certificates;
+mod drain;
+mod hostile;
+mod support;
+
+use serde_json::{Value, json};
+
+use self::support::{Authority, Fixture, post, review};
+
+#[tokio::test]
+async fn a_review_is_answered_and_the_connection_stays() {
+    let fixture = Fixture::start(|_| {}).await;
+    let mut client = fixture.connect().await;
+    for uid in ["one", "two"] {
+        let answer = client.ask(&post(&review(uid))).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(body["response"]["uid"], uid);
+        assert_eq!(body["response"]["patchType"], "JSONPatch");
+    }
+}
+
+#[tokio::test]
+async fn http_1_1_is_what_is_spoken() {
+    let fixture = Fixture::start(|_| {}).await;
+    let both = fixture.connect_with(&[b"h2", b"http/1.1"]).await.unwrap();
+    assert_eq!(both.protocol(), Some(&b"http/1.1"[..]));
+    assert!(fixture.connect_with(&[b"h2"]).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_no_review_has_its_status() {
+    let fixture = Fixture::start(|_| {}).await;
+    let body = String::from_utf8(review("1")).unwrap();
+    let length = body.len();
+    for (status, request) in [
+        (
+            404,
+            format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}"),
+        ),
+        (
+            405,
+            "GET /mutate/promotions HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+        ),
+        (
+            415,
+            format!(
+                "POST /mutate/promotions HTTP/1.1\r\nHost: a\r\nContent-Type: text/yaml\r\n\
+                 Content-Length: {length}\r\n\r\n{body}"
+            ),
+        ),
+    ] {
+        let answer = fixture.connect().await.ask(request.as_bytes()).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("allow").is_some(), status == 405);
+    }
+    for body in [&b""[..], b"{}", b"{\"kind\":", b"\xff", b"null"] {
+        let answer = fixture.connect().await.ask(&post(body)).await;
+        assert_eq!(answer.status, 400);
+    }
+    let deep = "[".repeat(1 << 20);
+    let twice = json!({"request": 1})
+        .to_string()
+        .replace('}', ",\"request\": 2}");
+    for body in [deep, twice] {
+        let answer = fixture.connect().await.ask(&post(body.as_bytes())).await;
+        assert_eq!(answer.status, 400);
+    }
+}
+
+#[tokio::test]
+async fn clients_without_a_certificate_are_not_served_where_one_is_wanted() {
+    let authority = Authority::new("clients");
+    let fixture = Fixture::start_with(Some(&authority), |_| {}).await;
+    let (stranger, friend) = (Authority::new("strangers"), authority.client());
+    assert!(fixture.knock(None).await.is_err());
+    assert!(fixture.knock(Some(stranger.client())).await.is_err());
+    let mut client = fixture.knock(Some(friend)).await.unwrap();
+    assert_eq!(client.ask(&post(&review("1"))).await.status, 200);
+}

@@ -1,0 +1,181 @@
+//! What the control plane needs: the type `Promotion`, who may use it, and whom each one acts as.
+//!
+//! - the CustomResourceDefinition;
+//! - the hub's rights, each verb of them used, and nothing more;
+//! - rights on Promotions for whoever has `view`, `edit` or `admin`;
+//! - [`policy`]: the ValidatingAdmissionPolicy that pins `spec.requester`, whoever is up or down;
+//! - the MutatingWebhookConfiguration by which our webhook fills it in.
+
+mod policy;
+mod rights;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use kube::CustomResourceExt as _;
+use promoter_api::{marks, promotion::Promotion};
+use serde_json::{Value, json};
+
+/// The path under which the webhook decides on Promotions.
+pub const PROMOTIONS_PATH: &str = "/mutate/promotions";
+
+/// The user as whom the hub reaches the control plane, unless it is told otherwise.
+pub const HUB_USER: &str = "karmada-promoter";
+
+/// The Lease that hubs compete for.
+pub const LEASE: &str = "karmada-promoter-hub";
+
+/// What is installed in a control plane.
+#[derive(Clone, Debug)]
+pub struct ControlPlane {
+    /// The user as whom the hub reaches the control plane.
+    pub hub_user: String,
+    /// The webhook that names who asks; without one, whoever asks has to say so.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where the control plane's API server reaches the webhook.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The authorities that its certificate is checked against, in PEM. Without them, those that
+    /// the API server's machine trusts.
+    pub authorities: Option<String>,
+    /// Its URL, without a path.
+    pub url: String,
+}
+
+impl ControlPlane {
+    /// Every object, in the order in which they are to be applied: the hub gets its rights last,
+    /// when it can no longer be made to act as somebody else.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Value> {
+        let mut objects = vec![
+            definition(),
+            policy::policy(&self.hub_user),
+            policy::binding(),
+        ];
+        if let Some(webhook) = &self.webhook {
+            objects.push(webhook.configuration(&self.hub_user));
+        }
+        objects.extend(rights::of_people());
+        objects.push(rights::of_hub());
+        objects.push(rights::binding_of_hub(&self.hub_user));
+        objects
+    }
+}
+
+impl Webhook {
+    /// Fails open: the policy refuses what the webhook should have named.
+    fn configuration(&self, hub_user: &str) -> Value {
+        let url = format!("{}{PROMOTIONS_PATH}", self.url.trim_end_matches('/'));
+        let mut client = json!({"url": url});
+        if let Some(authorities) = &self.authorities {
+            client["caBundle"] = json!(BASE64_STANDARD.encode(authorities));
+        }
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": metadata(marks::FIELD_MANAGER),
+            "webhooks": [{
+                "name": "promotions.promote.karmada.io",
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": client,
+                "failurePolicy": "Ignore",
+                "matchConditions": [
+                    {"name": "not-by-the-hub", "expression": policy::not_by(hub_user)},
+                    {"name": "asks-for-something", "expression": policy::SPEC_CHANGES},
+                ],
+                "matchPolicy": "Equivalent",
+                // Another webhook may change the spec after ours.
+                "reinvocationPolicy": "IfNeeded",
+                "rules": [policy::rule(&["promotions"])],
+                "sideEffects": "None",
+                "timeoutSeconds": 5,
+            }],
+        })
+    }
+}
+
+/// The same as the chart's file, which is generated from the same type.
+fn definition() -> Value {
+    let mut definition = json!(Promotion::crd());
+    definition["metadata"]["labels"] = json!({(marks::MANAGED_BY): marks::FIELD_MANAGER});
+    definition
+}
+
+fn metadata(name: &str) -> Value {
+    json!({"name": name, "labels": {(marks::MANAGED_BY): marks::FIELD_MANAGER}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn installed(webhook: Option<Webhook>) -> Vec<Value> {
+        let hub_user = HUB_USER.to_owned();
+        ControlPlane { hub_user, webhook }.objects()
+    }
+
+    fn kinds(objects: &[Value]) -> Vec<&str> {
+        objects
+            .iter()
+            .map(|object| object["kind"].as_str().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_hub_gets_its_rights_last() {
+        let objects = installed(None);
+        assert_eq!(
+            kinds(&objects),
+            [
+                "CustomResourceDefinition",
+                "ValidatingAdmissionPolicy",
+                "ValidatingAdmissionPolicyBinding",
+                "ClusterRole",
+                "ClusterRole",
+                "ClusterRole",
+                "ClusterRoleBinding",
+            ]
+        );
+        let binding = objects.last().unwrap();
+        assert_eq!(binding["subjects"][0]["name"], "karmada-promoter");
+        for object in &objects {
+            assert!(object["apiVersion"].is_string(), "{object}");
+            let manager = &object["metadata"]["labels"][marks::MANAGED_BY];
+            assert_eq!(manager, marks::FIELD_MANAGER);
+        }
+    }
+
+    #[test]
+    fn the_webhook_is_called_by_its_url_and_fails_open() {
+        let objects = installed(Some(Webhook {
+            authorities: Some("PEM".to_owned()),
+            url: "https://webhook.example:9443/".to_owned(),
+        }));
+        let configuration = objects
+            .iter()
+            .find(|object| object["kind"] == "MutatingWebhookConfiguration");
+        let webhook = &configuration.unwrap()["webhooks"][0];
+        let client = &webhook["clientConfig"];
+        assert_eq!(
+            client["url"],
+            "https://webhook.example:9443/mutate/promotions"
+        );
+        assert_eq!(client["caBundle"], "UEVN");
+        assert_eq!(webhook["failurePolicy"], "Ignore");
+        assert_eq!(webhook["sideEffects"], "None");
+        assert_eq!(webhook["rules"][0]["resources"], json!(["promotions"]));
+    }
+
+    #[test]
+    fn an_authority_may_be_left_to_the_machine() {
+        let objects = installed(Some(Webhook {
+            authorities: None,
+            url: "https://webhook.example".to_owned(),
+        }));
+        let client = &objects[3]["webhooks"][0]["clientConfig"];
+        assert_eq!(
+            *client,
+            json!({"url": "https://webhook.example/mutate/promotions"})
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! Who may do what in the control plane.
+
+use promoter_api::marks;
+use serde_json::{Value, json};
+
+use super::{LEASE, metadata};
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// What the hub does in the control plane, verb by verb.
+///
+/// It reads Karmada's credentials of the members, so whoever has the hub's identity has the
+/// members too; a shorter list of verbs keeps nobody from that, but says what it does.
+pub(super) fn of_hub() -> Value {
+    json!({
+        "apiVersion": format!("{GROUP}/v1"),
+        "kind": "ClusterRole",
+        "metadata": metadata(marks::FIELD_MANAGER),
+        "rules": [
+            // Annotated Deployments become Promotions; finalizers are metadata.
+            rule(marks::OUR_DOMAIN, &["promotions"], &["create", "get", "list", "patch", "watch"]),
+            rule(marks::OUR_DOMAIN, &["promotions/status"], &["patch"]),
+            rule("cluster.karmada.io", &["clusters"], &["get", "list", "watch"]),
+            rule(
+                "policy.karmada.io",
+                &["propagationpolicies"],
+                &["create", "delete", "get", "list", "patch", "watch"],
+            ),
+            rule("work.karmada.io", &["resourcebindings"], &["get", "list", "watch"]),
+            rule("work.karmada.io", &["works"], &["get", "list", "patch", "watch"]),
+            rule("", &["namespaces"], &["create", "get"]),
+            // Templates; and the Secrets by which Karmada reaches its members.
+            rule(
+                "",
+                &["configmaps", "secrets", "serviceaccounts"],
+                &["create", "delete", "get", "patch"],
+            ),
+            rule("apps", &["deployments"], &["create", "delete", "get", "patch"]),
+            // Of several hubs, the one that has the Lease acts.
+            rule("coordination.k8s.io", &["leases"], &["create"]),
+            named("coordination.k8s.io", &["leases"], LEASE, &["get", "update"]),
+            // What a requester may do is asked before it is done.
+            rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]),
+            rule("events.k8s.io", &["events"], &["create"]),
+        ],
+    })
+}
+
+pub(super) fn binding_of_hub(user: &str) -> Value {
+    json!({
+        "apiVersion": format!("{GROUP}/v1"),
+        "kind": "ClusterRoleBinding",
+        "metadata": metadata(marks::FIELD_MANAGER),
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": marks::FIELD_MANAGER},
+        "subjects": [{"apiGroup": GROUP, "kind": "User", "name": user}],
+    })
+}
+
+/// Promotions for those who have Kubernetes' own roles, in the namespaces where they have them.
+pub(super) fn of_people() -> [Value; 2] {
+    let read = ["get", "list", "watch"];
+    let write = ["create", "delete", "deletecollection", "patch", "update"];
+    [
+        aggregated("view", &["view", "edit", "admin"], &read),
+        aggregated("edit", &["edit", "admin"], &write),
+    ]
+}
+
+/// A role that the control plane adds to Kubernetes' own ones.
+fn aggregated(name: &str, to: &[&str], verbs: &[&str]) -> Value {
+    let mut metadata = metadata(&format!("{}-{name}", marks::FIELD_MANAGER));
+    for role in to {
+        metadata["labels"][format!("{GROUP}/aggregate-to-{role}")] = json!("true");
+    }
+    json!({
+        "apiVersion": format!("{GROUP}/v1"),
+        "kind": "ClusterRole",
+        "metadata": metadata,
+        "rules": [rule(marks::OUR_DOMAIN, &["promotions"], verbs)],
+    })
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+}
+
+fn named(group: &str, resources: &[&str], name: &str, verbs: &[&str]) -> Value {
+    let mut rule = rule(group, resources, verbs);
+    rule["resourceNames"] = json!([name]);
+    rule
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hub_has_no_verb_by_a_wildcard_and_no_right_to_more_rights() {
+        let text = of_hub().to_string();
+        for word in ["*", "escalate", "bind", "impersonate", "roles", "webhook"] {
+            let quoted = format!("\"{word}\"");
+            assert!(!text.contains(&quoted), "{word}");
+        }
+    }
+
+    #[test]
+    fn people_with_kubernetes_own_roles_get_promotions() {
+        let [view, edit] = of_people();
+        let label = |role: &Value, to: &str| {
+            role["metadata"]["labels"][format!("{GROUP}/aggregate-to-{to}")] == "true"
+        };
+        assert!(label(&view, "view") && label(&view, "edit") && label(&view, "admin"));
+        assert!(!label(&edit, "view") && label(&edit, "edit") && label(&edit, "admin"));
+        // The status is the hub's.
+        assert!(!edit.to_string().contains("promotions/status"));
+    }
+}

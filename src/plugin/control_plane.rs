@@ -1,0 +1,183 @@
+//! `kubectl promote control-plane enable` and `disable`.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use promoter_installation::control_plane::{self, Webhook};
+use promoter_kubernetes::{
+    objects::{Error, Objects, Write},
+    resource::Resource,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::{ControlPlane, Enable},
+    connection::Connection,
+    display::{complain, print},
+    exit::Exit,
+    install, manifest,
+};
+
+/// How long an API server may take to serve a new type, and to call what it was told to call.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// What the control plane makes of a Promotion that names somebody else.
+#[derive(Debug, PartialEq)]
+enum Answer {
+    /// It takes it as it is: nothing is in force yet.
+    Accepted,
+    /// The webhook has put the right name there.
+    Corrected,
+    /// The policy refuses it, because the webhook has not answered.
+    Refused,
+}
+
+/// Installs or removes the promoter's part of the control plane.
+pub(crate) async fn run(
+    open: impl AsyncFn() -> anyhow::Result<Connection>,
+    command: &ControlPlane,
+) -> anyhow::Result<Exit> {
+    match command {
+        ControlPlane::Enable(arguments) => {
+            let objects = installed(arguments)?.objects();
+            if let Some(format) = arguments.output {
+                print(&manifest::documents(&objects, format)?);
+                return Ok(Exit::Done);
+            }
+            let control_plane = open().await?.control_plane;
+            install::apply(&control_plane, &objects).await?;
+            until_in_force(&control_plane, arguments).await?;
+        }
+        ControlPlane::Disable => {
+            let control_plane = open().await?.control_plane;
+            disable(&control_plane).await?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn installed(arguments: &Enable) -> anyhow::Result<control_plane::ControlPlane> {
+    let webhook = match &arguments.webhook_url {
+        Some(url) => Some(Webhook {
+            authorities: arguments.ca_file.as_deref().map(authorities).transpose()?,
+            url: url.clone(),
+        }),
+        None => None,
+    };
+    Ok(control_plane::ControlPlane {
+        hub_user: arguments.hub_user.clone(),
+        webhook,
+    })
+}
+
+/// Authorities are public; what stands beside them may not be.
+fn authorities(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the certificate authorities in {shown}"))?;
+    ensure!(
+        text.contains("-----BEGIN CERTIFICATE-----"),
+        "{shown} holds no certificate in PEM"
+    );
+    ensure!(
+        !text.contains("PRIVATE KEY-----"),
+        "{shown} holds a private key: name a file with nothing but the certificate authorities"
+    );
+    Ok(text)
+}
+
+async fn disable(control_plane: &Objects) -> anyhow::Result<()> {
+    // Which objects there are does not depend on what they say.
+    let mut objects = control_plane::ControlPlane {
+        hub_user: String::new(),
+        webhook: Some(Webhook {
+            authorities: None,
+            url: String::new(),
+        }),
+    }
+    .objects();
+    objects.retain(|object| object["kind"] != "CustomResourceDefinition");
+    // The hub loses its rights first: it must not act when nothing says any more for whom.
+    objects.reverse();
+    install::remove(control_plane, &objects).await?;
+    complain(
+        "the Promotions and their type were left there: what is promoted stays so, and deleting \
+         the type would delete every record of it\n",
+    );
+    Ok(())
+}
+
+/// Has the control plane answer a Promotion that names somebody else, until it does as it should.
+async fn until_in_force(control_plane: &Objects, arguments: &Enable) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let wanted = match arguments.webhook_url {
+        Some(_) => Answer::Corrected,
+        None => Answer::Refused,
+    };
+    loop {
+        let answer = probe(control_plane).await;
+        if matches!(&answer, Ok(answer) if *answer == wanted) {
+            return Ok(());
+        }
+        if began.elapsed() >= PATIENCE {
+            let Some(url) = arguments
+                .webhook_url
+                .as_ref()
+                .filter(|_| matches!(answer, Ok(Answer::Refused)))
+            else {
+                let seen = match answer {
+                    Ok(_) => "a Promotion that names somebody else is still taken".to_owned(),
+                    Err(error) => error.to_string(),
+                };
+                anyhow::bail!("everything is applied, but not in force after 30 s: {seen}");
+            };
+            complain(&format!(
+                "warning: the control plane does not get an answer from the webhook at {url}: see \
+                 that it runs, that it can be reached from the control plane's API server, and \
+                 that its certificate is for this host and of the authority given by --ca-file. \
+                 Until then Promotions have to name who asks, as `kubectl promote` does\n"
+            ));
+            return Ok(());
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// What would become of a Promotion that names somebody else. It is not kept.
+async fn probe(control_plane: &Objects) -> Result<Answer, Error> {
+    const NAME: &str = "karmada-promoter-probe";
+
+    let promotion = json!({
+        "apiVersion": "promote.karmada.io/v1alpha1",
+        "kind": "Promotion",
+        "metadata": {"name": NAME},
+        "spec": {
+            "clusters": [NAME],
+            "requester": {"username": NAME},
+            "suspend": true,
+            "workload": {"name": NAME},
+        },
+    });
+    let namespace = Some("default");
+    let kept = control_plane
+        .create(Resource::PROMOTION, namespace, &promotion, Write::DryRun)
+        .await;
+    match kept {
+        Ok(kept) => Ok(answer(&kept, NAME)),
+        Err(error) if error.message().contains("spec.requester") => Ok(Answer::Refused),
+        Err(error) => Err(error),
+    }
+}
+
+fn answer(kept: &Value, named: &str) -> Answer {
+    if kept["spec"]["requester"]["username"] == named {
+        Answer::Accepted
+    } else {
+        Answer::Corrected
+    }
+}
