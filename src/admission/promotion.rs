@@ -1,7 +1,7 @@
 //! Whom a Promotion acts as: whoever asked last for what its spec says.
 
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
-use promoter_api::promotion::Requester;
+use promoter_api::{marks, promotion::Requester};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -10,7 +10,14 @@ use crate::review::{Denial, Operation, Request, Verdict};
 /// As much of a Promotion as is decided on.
 #[derive(Default, Deserialize)]
 struct Promotion {
+    #[serde(default)]
+    metadata: Metadata,
     spec: Option<Map<String, Value>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    annotations: Option<Map<String, Value>>,
 }
 
 /// Names the requester of a Promotion that is created, or that asks for something else than
@@ -30,7 +37,9 @@ pub(crate) fn decide(request: &Request<'_>, hub_user: &str) -> Verdict {
     let Some(spec) = new.spec else {
         return Verdict::Allowed;
     };
-    if request.operation == Operation::Update && old.spec.as_ref() == Some(&spec) {
+    // The same once more is a wish, too: of whoever asks now.
+    let asks_again = requested_at(&new.metadata) != requested_at(&old.metadata);
+    if request.operation == Operation::Update && old.spec.as_ref() == Some(&spec) && !asks_again {
         return Verdict::Allowed;
     }
     let requester = match serde_json::to_value(Requester::from(&request.user_info)) {
@@ -45,6 +54,10 @@ pub(crate) fn decide(request: &Request<'_>, hub_user: &str) -> Verdict {
         path: PointerBuf::from_tokens(["spec", "requester"]),
         value: requester,
     })]))
+}
+
+fn requested_at(metadata: &Metadata) -> Option<&Value> {
+    metadata.annotations.as_ref()?.get(marks::REQUESTED_AT)
 }
 
 fn read(object: Option<&RawValue>) -> Result<Promotion, serde_json::Error> {

@@ -81,7 +81,7 @@ impl Webhook {
                 "failurePolicy": "Ignore",
                 "matchConditions": [
                     {"name": "not-by-the-hub", "expression": policy::not_by(hub_user)},
-                    {"name": "asks-for-something", "expression": policy::SPEC_CHANGES},
+                    {"name": "asks-for-something", "expression": policy::ASKS},
                 ],
                 "matchPolicy": "Equivalent",
                 // Another webhook may change the spec after ours.

@@ -151,3 +151,17 @@ fn what_cannot_be_understood_is_denied() {
         );
     }
 }
+
+#[test]
+fn whoever_asks_again_is_the_requester() {
+    let old = promotion(Some(json!({"username": "bob"})));
+    let mut again = old.clone();
+    again["metadata"]["annotations"] = json!({"promote.karmada.io/requested-at": "now"});
+    let admitted = admitted("UPDATE", "alice", &again, Some(&old));
+    assert_eq!(admitted["spec"]["requester"], alice());
+    // Any other annotation asks for nothing.
+    let mut noted = old.clone();
+    noted["metadata"]["annotations"] = json!({"note": "x"});
+    let verdict = decided("UPDATE", "alice", &noted, Some(&old));
+    assert_eq!(verdict, Verdict::Allowed);
+}

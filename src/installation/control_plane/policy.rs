@@ -12,9 +12,11 @@ use super::metadata;
 
 const NAME: &str = "promotions.promote.karmada.io";
 
-/// Whether something is asked for that was not asked for before.
-pub(super) const SPEC_CHANGES: &str =
-    "oldObject == null || object.?spec.orValue(null) != oldObject.?spec.orValue(null)";
+/// Whether something is asked for, be it the same once more.
+pub(super) const ASKS: &str = "\
+oldObject == null || object.?spec.orValue(null) != oldObject.?spec.orValue(null) || \
+object.metadata.?annotations[?'promote.karmada.io/requested-at'] != \
+oldObject.metadata.?annotations[?'promote.karmada.io/requested-at']";
 
 const STATUS: &str = "request.?subResource.orValue('') == 'status'";
 
@@ -62,7 +64,7 @@ pub(super) fn policy(hub_user: &str) -> Value {
                     "reason": "Forbidden",
                 },
                 {
-                    "expression": format!("{STATUS} || !({SPEC_CHANGES}) || variables.isRequester"),
+                    "expression": format!("{STATUS} || !({ASKS}) || variables.isRequester"),
                     "message": format!("spec.requester is not you; {REMEDY}"),
                     "messageExpression": format!(
                         "'a Promotion acts as whoever asks for it, but its spec.requester ' + \
@@ -107,6 +109,12 @@ pub(super) fn rule(resources: &[&str]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn asking_again_is_told_by_its_annotation() {
+        let annotation = format!("annotations[?'{}']", marks::REQUESTED_AT);
+        assert_eq!(ASKS.matches(&annotation).count(), 2, "{ASKS}");
+    }
 
     #[test]
     fn a_user_name_cannot_break_out_of_its_text() {
