@@ -63,6 +63,10 @@ pub(crate) struct Desire {
 
 /// What the status says.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 pub(crate) struct Record {
     pub(crate) phase: Phase,
     pub(crate) placed: bool,
@@ -130,6 +134,10 @@ pub(crate) struct Work {
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 pub(crate) struct Member {
     pub(crate) edit: bool,
     /// The template's generation that Karmada wrote last.
