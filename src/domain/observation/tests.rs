@@ -784,3 +784,11 @@ fn conditions(conditions: &[(&str, &str, &str)]) -> Value {
         .collect();
     json!({"conditions": conditions})
 }
+
+#[test]
+fn what_karmada_binds_for_others_alone_has_no_placement_of_its_own() {
+    assert!(!is_attached(None));
+    assert!(is_attached(Some(&json!({"spec": {"requiredBy": []}}))));
+    let own = json!({"spec": {"placement": {"clusterAffinity": {}}}});
+    assert!(!is_attached(Some(&own)));
+}

@@ -266,3 +266,6 @@ fn keys<'a>(
         .map(|object| object.key.clone())
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! What is at rest stays there until somebody asks for something.
+
+use promoter_api::promotion::DependencyKind;
+
+use super::*;
+use crate::observation::{PolicyState, TemplateState};
+
+fn at(phase: Phase, intent: impl Fn(&mut Intent)) -> Observed {
+    let mut observed = Observed {
+        autoscaled: false,
+        edited: false,
+        guarded: None,
+        intent: Intent {
+            authorized: true,
+            deleted: false,
+            desired: DesiredState::Promoted,
+            renewed: false,
+            on_cluster_removal: OnClusterRemoval::Delete,
+            suspended: false,
+        },
+        live: None,
+        live_replicas: None,
+        marked: false,
+        namespace: true,
+        objects: vec![
+            bound(ObjectKey::dependency(DependencyKind::Secret, "keys"), &[]),
+            bound(ObjectKey::deployment("web"), &["member1"]),
+        ],
+        origin: "member1".to_owned(),
+        overdue: false,
+        phase,
+        placed: ["member1".to_owned()].into(),
+        reason: None,
+        rehearsed: true,
+        template_edited: false,
+    };
+    intent(&mut observed.intent);
+    observed
+}
+
+fn bound(key: ObjectKey, clusters: &[&str]) -> ObjectState {
+    ObjectState {
+        attached: false,
+        bound: Some(clusters.iter().map(|&cluster| cluster.to_owned()).collect()),
+        key,
+        needed_elsewhere: false,
+        needed_in: Vec::new(),
+        policy: PolicyState::Absent,
+        policy_version: None,
+        template: TemplateState::Absent,
+        template_version: None,
+        works: Vec::new(),
+    }
+}
+
+#[test]
+fn what_is_over_is_begun_anew_only_when_somebody_asks_and_it_is_not_suspended() {
+    for phase in [
+        Phase::Observed,
+        Phase::Rehearsed,
+        Phase::Refused,
+        Phase::Failed,
+        Phase::Released,
+    ] {
+        assert_eq!(step(&at(phase, |_| {})), Action::Rest, "{phase}");
+        let renewed = at(phase, |intent| intent.renewed = true);
+        assert_eq!(step(&renewed), Action::Enter(Phase::Pending, None));
+        let suspended = at(phase, |intent| {
+            intent.renewed = true;
+            intent.suspended = true;
+        });
+        assert_eq!(step(&suspended), Action::Rest, "{phase}");
+        let deleted = at(phase, |intent| intent.deleted = true);
+        assert_eq!(step(&deleted), Action::Forget, "{phase}");
+    }
+}
+
+#[test]
+fn what_is_promoted_follows_its_placement_and_nothing_else() {
+    assert_eq!(step(&at(Phase::Promoted, |_| {})), Action::Rest);
+    let mut moved = at(Phase::Promoted, |_| {});
+    let clusters = ["member1".to_owned(), "member2".to_owned()];
+    moved.objects[1].bound = Some(clusters.to_vec());
+    assert_eq!(step(&moved), Action::Follow(clusters.to_vec()));
+    // The order in which Karmada lists them tells nothing.
+    moved.placed = clusters.iter().rev().cloned().collect();
+    assert_eq!(step(&moved), Action::Rest);
+}
+
+#[test]
+fn a_change_of_what_is_promoted_is_authorized_first() {
+    let asked = |authorized, desired| {
+        step(&at(Phase::Promoted, |intent| {
+            intent.authorized = authorized;
+            intent.desired = desired;
+            intent.renewed = true;
+        }))
+    };
+    assert_eq!(asked(false, DesiredState::Released), Action::Authorize);
+    assert_eq!(asked(false, DesiredState::Promoted), Action::Authorize);
+    let releasing = Action::Enter(Phase::Releasing, None);
+    assert_eq!(asked(true, DesiredState::Released), releasing);
+    let settling = Action::Enter(Phase::Settling, None);
+    assert_eq!(asked(true, DesiredState::Promoted), settling);
+    // What was denied is not asked about again.
+    let denied = at(Phase::Promoted, |intent| {
+        intent.authorized = false;
+        intent.desired = DesiredState::Released;
+    });
+    assert_eq!(step(&denied), Action::Rest);
+}
+
+#[test]
+fn an_object_is_found_by_its_key() {
+    let observed = at(Phase::Promoted, |_| {});
+    for object in &observed.objects {
+        assert_eq!(observed.object(&object.key), Some(object));
+    }
+    let other = ObjectKey::dependency(DependencyKind::ConfigMap, "keys");
+    assert_eq!(observed.object(&other), None);
+    assert_eq!(observed.workload(), observed.objects.last());
+}
