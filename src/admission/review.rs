@@ -184,6 +184,7 @@ impl From<&UserInfo> for Requester {
 #[cfg(test)]
 mod tests {
     use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -277,6 +278,21 @@ mod tests {
         ] {
             let told = answer(body, |_| panic!("nothing was asked"));
             assert!(told.is_err(), "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_much(bytes in any::<Vec<u8>>(), at in any::<prop::sample::Index>()) {
+            let _ = answer(&bytes, |_| Verdict::Allowed);
+            // A review with some of them in it.
+            let mut review = review(&json!({"uid": "1", "operation": "CREATE", "object": {}}));
+            let at = at.index(review.len());
+            review.splice(at..at, bytes);
+            if let Ok(answer) = answer(&review, |_| Verdict::Allowed) {
+                let answer: Value = serde_json::from_slice(&answer).unwrap();
+                prop_assert_eq!(&answer["response"]["allowed"], &json!(true));
+            }
         }
     }
 }

@@ -108,7 +108,7 @@ async fn everything_seen(
             } = user.kubectl_promote(&words).await?;
             ensure!(code == 3, "{output}{error}");
             let output = without_times(&output);
-            seen.push(told(&scene, &json!([code, error, output])));
+            seen.push(told(&scene, &json!([code, error, without_times(&output)])));
             let promotion = user.karmada.get(&Kind::promotion(), "web").await?;
             seen.push(told(&scene, &promotion));
         }
@@ -143,6 +143,16 @@ fn without_times(output: &str) -> Vec<Vec<&str>> {
         })
         .filter(|words| !words.contains(&"Pending"))
         .collect()
+}
+
+/// What was printed but for how long it took, as in `0.4s`.
+fn without_times(output: &str) -> String {
+    let took = |word: &str| {
+        let seconds = word.strip_suffix('s').map(str::parse::<f64>);
+        matches!(seconds, Some(Ok(_)))
+    };
+    let words = output.split_whitespace().filter(|word| !took(word));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// An object or an answer but for times, random names and ids, and the namespace.

@@ -9,9 +9,6 @@ use crate::support::{Before, Kind, Scene, Workload, fleet};
 
 const LATER: &str = "Contemplating";
 
-/// Nobody else writes the status.
-const AS_HUB: &str = "--as=karmada-promoter";
-
 #[tokio::test]
 async fn one_that_cannot_be_understood_is_left_alone_and_stops_no_other() -> Result<()> {
     let fleet = fleet::rough_without_promoter().await?;
@@ -20,19 +17,9 @@ async fn one_that_cannot_be_understood_is_left_alone_and_stops_no_other() -> Res
     allow_a_later_phase(&scene).await?;
     Workload::new("later").deploy(&scene, "member1").await?;
     scene.promote("later", "member1").await?;
-    let status = json!({"status": {"phase": LATER}}).to_string();
-    let patch = [
-        "patch",
-        "promotion",
-        "later",
-        AS_HUB,
-        "--subresource=status",
-        "--type=merge",
-        "--patch",
-    ];
-    scene
-        .kubectl("karmada", &[&patch[..], &[&status]].concat())
-        .await?;
+    let hub = scene.karmada_as_hub().await?;
+    let status = json!({"status": {"phase": LATER}});
+    hub.patch_status(&promotions, "later", &status).await?;
     let later = scene.karmada.get(&promotions, "later").await?;
 
     fleet::start_promoter(&fleet, &[]).await?;
@@ -78,21 +65,11 @@ async fn allow_a_later_phase(scene: &Scene) -> Result<()> {
     });
     scene.namespace_in_karmada().await?;
     scene.karmada.create(&probe).await?;
-    let status = json!({"status": {"phase": LATER}}).to_string();
-    let patch = [
-        "patch",
-        "promotion",
-        "probe",
-        AS_HUB,
-        "--subresource=status",
-        "--type=merge",
-        "--patch",
-    ];
+    let hub = scene.karmada_as_hub().await?;
+    let status = json!({"status": {"phase": LATER}});
     scene
         .eventually("the later phase is allowed", async || {
-            scene
-                .kubectl("karmada", &[&patch[..], &[&status]].concat())
-                .await
+            hub.patch_status(&Kind::promotion(), "probe", &status).await
         })
         .await?;
     scene.karmada.delete(&Kind::promotion(), "probe").await

@@ -1,3 +1,4 @@
+use proptest::{collection::btree_map, prelude::*};
 use serde_json::json;
 
 use super::*;
@@ -164,4 +165,59 @@ fn whoever_asks_again_is_the_requester() {
     noted["metadata"]["annotations"] = json!({"note": "x"});
     let verdict = decided("UPDATE", "alice", &noted, Some(&old));
     assert_eq!(verdict, Verdict::Allowed);
+}
+
+/// Any JSON, now and then with the words that are decided on.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        Just("spec".to_owned()),
+        Just("requester".to_owned()),
+        Just("username".to_owned()),
+        ".{0,8}",
+    ];
+    leaf.prop_recursive(5, 64, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            btree_map(key.clone(), inner, 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_was_admitted_is_admitted_as_it_is(
+        spec in any_json(),
+        old in any_json(),
+        user in "[a-z]{1,4}",
+        is_update in any::<bool>(),
+    ) {
+        let operation = if is_update { "UPDATE" } else { "CREATE" };
+        let (new, old) = (json!({"spec": spec}), json!({"spec": old}));
+        let old = is_update.then_some(&old);
+        let Verdict::Patched(patch) = decided(operation, &user, &new, old) else {
+            return Ok(());
+        };
+        let mut admitted = new.clone();
+        json_patch::patch(&mut admitted, &patch).unwrap();
+        prop_assert_eq!(&admitted["spec"]["requester"]["username"], &json!(user));
+        prop_assert_eq!(decided(operation, &user, &admitted, old), Verdict::Allowed);
+        // Nothing else of it has changed.
+        let mut rest = new;
+        rest["spec"]["requester"] = admitted["spec"]["requester"].clone();
+        prop_assert_eq!(rest, admitted);
+    }
+
+    #[test]
+    fn whatever_comes_is_decided(object in any_json(), old in any_json()) {
+        for operation in ["CREATE", "UPDATE", "DELETE"] {
+            decided(operation, "alice", &object, Some(&old));
+        }
+    }
 }

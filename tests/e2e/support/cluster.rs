@@ -172,6 +172,25 @@ impl Cluster {
             .with_context(|| self.told("patch", kind, name))
     }
 
+    /// Changes the status of an object by a JSON merge patch.
+    pub(crate) async fn patch_status(
+        &self,
+        kind: &Kind,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value> {
+        let request = Request::new(self.path(kind)).patch_subresource(
+            "status",
+            name,
+            &PatchParams::default(),
+            &Patch::Merge(patch),
+        )?;
+        self.client
+            .request(request)
+            .await
+            .with_context(|| self.told("patch the status of", kind, name))
+    }
+
     /// Deletes an object; one that is gone is no error.
     pub(crate) async fn delete(&self, kind: &Kind, name: &str) -> Result<()> {
         let request = Request::new(self.path(kind)).delete(name, &DeleteParams::background())?;

@@ -148,7 +148,7 @@ pub(crate) async fn hosted() -> Result<MutexGuard<'static, Arc<Fleet>>> {
     let start = || async {
         let name = format!("e2e-hosted-{}", std::process::id());
         let fleet = Fleet::start(FleetOptions::named(name).members(1).host(true)).await?;
-        apply_types(&fleet).await?;
+        install(&fleet).await?;
         anyhow::Ok(Mutex::new(Arc::new(fleet)))
     };
     let fleet = HOSTED.get_or_try_init(start).await?.lock().await;
@@ -303,19 +303,4 @@ pub(super) fn plugins() -> &'static Path {
     });
     let promoter = Path::new(env!("CARGO_BIN_EXE_karmada-promoter"));
     promoter.parent().expect("the promoter is in a folder")
-}
-
-/// Teaches a control plane the promoter's types.
-async fn apply_types(fleet: &Fleet) -> Result<()> {
-    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/karmada-promoter/control-plane");
-    let types = types.to_string_lossy();
-    for action in [
-        ["apply", "--server-side"],
-        // The hub watches them from its first moment on.
-        ["wait", "--for=condition=Established"],
-    ] {
-        let arguments = [action[0], action[1], "--filename", &types];
-        run(fleet, "karmada", "kubectl", &arguments).await?;
-    }
-    Ok(())
 }
