@@ -142,13 +142,13 @@ pub(crate) async fn join(fleet: &Fleet, member: &str) -> Result<()> {
 }
 
 /// The fleet with a host cluster, for the tests that install the chart there, for one of them at a
-/// time: each of its hubs carries out every Promotion. No promoter runs in it.
+/// time: each of its hubs carries out every Promotion. No hub runs in it by itself.
 pub(crate) async fn hosted() -> Result<MutexGuard<'static, Arc<Fleet>>> {
     static HOSTED: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
     let start = || async {
         let name = format!("e2e-hosted-{}", std::process::id());
         let fleet = Fleet::start(FleetOptions::named(name).members(1).host(true)).await?;
-        apply_types(&fleet).await?;
+        install(&fleet).await?;
         anyhow::Ok(Mutex::new(Arc::new(fleet)))
     };
     let fleet = HOSTED.get_or_try_init(start).await?.lock().await;
@@ -303,19 +303,4 @@ pub(super) fn plugins() -> &'static Path {
     });
     let promoter = Path::new(env!("CARGO_BIN_EXE_karmada-promoter"));
     promoter.parent().expect("the promoter is in a folder")
-}
-
-/// Teaches a control plane the promoter's types.
-async fn apply_types(fleet: &Fleet) -> Result<()> {
-    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/karmada-promoter/control-plane");
-    let types = types.to_string_lossy();
-    for action in [
-        ["apply", "--server-side"],
-        // The hub watches them from its first moment on.
-        ["wait", "--for=condition=Established"],
-    ] {
-        let arguments = [action[0], action[1], "--filename", &types];
-        run(fleet, "karmada", "kubectl", &arguments).await?;
-    }
-    Ok(())
 }

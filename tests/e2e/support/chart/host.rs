@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use promoter_fleet::Fleet;
+use promoter_installation::control_plane::HUB_USER;
 use serde_json::{Value, json};
 
 use super::{Kubelet, RELEASE, folder, words};
@@ -36,9 +37,10 @@ impl Host {
         Ok(Self { cluster, fleet })
     }
 
-    /// Creates the Secret with the control plane's kubeconfig, as the chart expects it.
+    /// Creates the Secret with the kubeconfig of the hub's own user, as the chart expects it.
     pub(crate) async fn give_kubeconfig(&self) -> Result<()> {
-        let kubeconfig = std::fs::read_to_string(self.fleet.kubeconfig())?;
+        let kubeconfig = self.fleet.user_kubeconfig("karmada", HUB_USER, None)?;
+        let kubeconfig = std::fs::read_to_string(kubeconfig)?;
         let secret = json!({
             "apiVersion": "v1",
             "kind": "Secret",
