@@ -80,8 +80,8 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
         .list(Resource::PROMOTION, Some("default"), None)
         .await
         .context(
-            "the control plane does not serve Promotions; apply the CustomResourceDefinition of \
-             charts/karmada-promoter/control-plane to it first",
+            "the control plane does not serve Promotions to this user; `kubectl promote \
+             control-plane enable` installs there what the hub needs",
         )?;
     let instance = std::env::var("HOSTNAME").unwrap_or_default();
     let election = election.election(&control_plane, &instance)?;

@@ -142,7 +142,7 @@ pub(crate) async fn join(fleet: &Fleet, member: &str) -> Result<()> {
 }
 
 /// The fleet with a host cluster, for the tests that install the chart there, for one of them at a
-/// time: each of its hubs carries out every Promotion. No promoter runs in it.
+/// time: each of its hubs carries out every Promotion. No hub runs in it by itself.
 pub(crate) async fn hosted() -> Result<MutexGuard<'static, Arc<Fleet>>> {
     static HOSTED: OnceCell<Mutex<Arc<Fleet>>> = OnceCell::const_new();
     let start = || async {

@@ -37,7 +37,7 @@ impl Host {
         Ok(Self { cluster, fleet })
     }
 
-    /// Creates the Secret with the hub's kubeconfig of the control plane, as the chart expects it.
+    /// Creates the Secret with the kubeconfig of the hub's own user, as the chart expects it.
     pub(crate) async fn give_kubeconfig(&self) -> Result<()> {
         let kubeconfig = self.fleet.user_kubeconfig("karmada", HUB_USER, None)?;
         let kubeconfig = std::fs::read_to_string(kubeconfig)?;
