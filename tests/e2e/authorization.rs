@@ -145,16 +145,6 @@ fn without_times(output: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// What was printed but for how long it took, as in `0.4s`.
-fn without_times(output: &str) -> String {
-    let took = |word: &str| {
-        let seconds = word.strip_suffix('s').map(str::parse::<f64>);
-        matches!(seconds, Some(Ok(_)))
-    };
-    let words = output.split_whitespace().filter(|word| !took(word));
-    words.collect::<Vec<_>>().join(" ")
-}
-
 /// An object or an answer but for times, random names and ids, and the namespace.
 fn told(scene: &Scene, value: &Value) -> String {
     fn strip(value: &mut Value) {
