@@ -108,7 +108,7 @@ async fn everything_seen(
             } = user.kubectl_promote(&words).await?;
             ensure!(code == 3, "{output}{error}");
             let output = without_times(&output);
-            seen.push(told(&scene, &json!([code, error, without_times(&output)])));
+            seen.push(told(&scene, &json!([code, error, output])));
             let promotion = user.karmada.get(&Kind::promotion(), "web").await?;
             seen.push(told(&scene, &promotion));
         }

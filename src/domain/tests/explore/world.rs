@@ -67,10 +67,6 @@ pub(crate) struct Desire {
     reason = "they are independent of each other"
 )]
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "they are independent of each other"
-)]
 pub(crate) struct Record {
     pub(crate) phase: Phase,
     pub(crate) placed: bool,
@@ -142,10 +138,6 @@ pub(crate) struct Work {
     reason = "they are independent of each other"
 )]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "they are independent of each other"
-)]
 pub(crate) struct Member {
     pub(crate) edit: bool,
     /// The template's generation that Karmada wrote last.
