@@ -54,11 +54,23 @@ impl Scene {
         let word = reason.to_string();
         self.until_warned(&self.karmada, "Promotion", name, &word, words)
             .await?;
-        if let Some(member) = self.origin(&promotion)
-            && member.find(&Kind::deployment(), name).await?.is_some()
-        {
-            self.until_warned(member, "Deployment", name, &word, words)
-                .await?;
+        let Some(member) = self.origin(&promotion) else {
+            return Ok(promotion);
+        };
+        match reason {
+            // Nothing at all is written to a member for somebody who may not have it.
+            Reason::NotAuthorized | Reason::RequesterUnknown => {
+                let events = member.list(&Kind::event()).await?;
+                let told = events.iter().find(|event| event["reason"] == word);
+                ensure!(told.is_none(), "the member was told: {told:?}");
+            }
+            // The door tells it there, to somebody of that member.
+            Reason::NamespaceNotAllowed => {}
+            _ if member.find(&Kind::deployment(), name).await?.is_some() => {
+                self.until_warned(member, "Deployment", name, &word, words)
+                    .await?;
+            }
+            _ => {}
         }
         Ok(promotion)
     }
