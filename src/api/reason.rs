@@ -164,8 +164,9 @@ impl Reason {
                 "Whoever asked may not do by themselves what the promotion would do for them.",
                 "The message has the permission that lacks: in the member `promote` and `get` of \
                  the Deployment and `get` of each dependency, in the control plane `create` of \
-                 what is created there. It is looked at again when the spec is edited, or with \
-                 `kubectl promote` once more.",
+                 what is created there and `get` of each dependency; `delete` for a release, \
+                 `update` of the PropagationPolicy for a change. It is looked at again when the \
+                 spec is edited, or with `kubectl promote` once more.",
             ),
             Self::OwnedByController => (
                 "Another object owns the Deployment.",

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::{try_join, try_join_all};
 use jiff::Timestamp;
-use promoter_api::promotion::{DependencyAction, Phase};
+use promoter_api::{
+    marks,
+    promotion::{DependencyAction, Phase},
+};
 use promoter_domain::{
     late_edit::Seen,
     object::ObjectKey,
@@ -134,7 +137,11 @@ async fn live_workload(
     }
     let digest = template.map(snapshot::spec_digest);
     observed.template_edited = status.template_digest.is_some() && digest != status.template_digest;
-    let needed = observed.phase == Phase::Verifying || observed.guarded == Some(true);
+    // The mark may be there, and the hub have died before it could say so.
+    let may_be_marked =
+        matches!(observed.phase, Phase::Abandoning | Phase::RollingBack) && record.was_committing();
+    let needed =
+        observed.phase == Phase::Verifying || observed.guarded == Some(true) || may_be_marked;
     let live = match live {
         None if needed => match reach(context, record.origin()).await? {
             Some(member) => read::live(&member, record.namespace(), &record.workload()).await?,
@@ -143,9 +150,11 @@ async fn live_workload(
         live => live,
     };
     let Some(live) = live else { return Ok(()) };
-    // Only where nothing refuses it may Karmada have undone an edit.
-    let may_be_undone = observed.guarded != Some(true)
-        && matches!(observed.phase, Phase::Verifying | Phase::Settling);
+    // Only where nothing refuses it may Karmada have undone an edit: not where the mark is missing
+    // that a person's edit has taken off.
+    let refused =
+        observed.guarded == Some(true) && live["metadata"]["labels"][marks::GUARD].is_string();
+    let may_be_undone = !refused && matches!(observed.phase, Phase::Verifying | Phase::Settling);
     let mut replica_sets = Vec::new();
     if may_be_undone && let Some(member) = reach(context, record.origin()).await? {
         let running = workload::running(&member.objects, record.namespace(), &live);

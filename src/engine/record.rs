@@ -244,6 +244,20 @@ impl Record {
         }
     }
 
+    /// Whether this attempt has got so far that the workload in the member may have been marked.
+    pub(crate) fn was_committing(&self) -> bool {
+        let phases = self
+            .promotion
+            .status
+            .iter()
+            .flat_map(|status| &status.phases)
+            .rev();
+        phases
+            .map(|time| time.phase)
+            .take_while(|phase| *phase != Phase::Staging)
+            .any(|phase| phase == Phase::Committing)
+    }
+
     /// Says that the status is about the spec and the request as they are now.
     pub(crate) fn answer(&self, status: &mut PromotionStatus) {
         status.observed_generation = self.promotion.metadata.generation;

@@ -362,6 +362,33 @@ async fn a_cluster_opts_in_only_where_the_hub_lets_it() -> Result<()> {
     before.assert_untouched().await
 }
 
+/// What is refused without a question tells the member nothing either.
+#[tokio::test]
+async fn who_may_not_have_it_writes_nothing_into_a_member() -> Result<()> {
+    let scene = Scene::new("may-not-write").await?;
+    let before = running(&scene).await?;
+    let bob = User::new(&scene, "bob").await?;
+    let kind = json!({"workload": {"apiVersion": "example.com/v1", "kind": "Note", "name": "web"}});
+
+    scene
+        .promote_as(&bob.karmada, "web", "member1", kind)
+        .await?;
+
+    let promotion = scene.until_phase("web", Phase::Refused).await?;
+    ensure!(promotion["status"]["reason"] == "UnsupportedKind");
+    let word = Reason::UnsupportedKind.to_string();
+    scene
+        .until_warned(&scene.karmada, "Promotion", "web", &word, &["Note"])
+        .await?;
+    // The member's event follows the Promotion's, in the same breath as the next answer.
+    scene.ask_again("web").await?;
+    scene.until_answered("web").await?;
+    let events = scene.member("member1").list(&Kind::event()).await?;
+    let told = events.iter().find(|event| event["reason"] == word);
+    ensure!(told.is_none(), "{told:?}");
+    before.assert_untouched().await
+}
+
 /// A member that cannot say what somebody may do does not allow it.
 #[tokio::test]
 async fn who_cannot_be_asked_about_waits() -> Result<()> {

@@ -136,8 +136,13 @@ fn guarded(workload: &ObjectState, observed: &Observed) -> Option<Action> {
 
 /// Carries an edit of the workload while Karmada has still to write to it once.
 fn carry(observed: &Observed) -> Option<Action> {
-    let mut works = observed.workload()?.works.iter();
+    let workload = observed.workload()?;
+    let mut works = workload.works.iter();
     works.find(|work| work.cluster == observed.origin && work.taken_over)?;
+    // A template that does not take it is not asked again; the Work takes it once that is gone.
+    if observed.reason == Some(Reason::CommitRefused) && is_present(workload) {
+        return None;
+    }
     guard::late_edit(observed)
 }
 

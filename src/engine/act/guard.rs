@@ -26,7 +26,7 @@ use promoter_kubernetes::{
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{LOOK_AGAIN, enter_with, of_version, origin, rehearse, tell_member, write};
+use super::{LOOK_AGAIN, enter, enter_with, of_version, origin, rehearse, tell_member, write};
 use crate::{
     Context, Error, conditions,
     flow::Flow,
@@ -141,8 +141,14 @@ pub(super) async fn carry(
             let kept = context
                 .control_plane
                 .replace(resource, namespace, &key.name, &template, Write::ForGood)
-                .await?;
-            status.template_digest = Some(spec_digest(&kept));
+                .await;
+            match kept {
+                Ok(kept) => status.template_digest = Some(spec_digest(&kept)),
+                Err(error) if error.is_refusal() && is_revocable(record) => {
+                    return not_taken(context, record, &error.to_string()).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         (Some(_), None) if !last => return Ok(Flow::Again),
         _ => into_work(context, record, &edited).await?,
@@ -151,9 +157,7 @@ pub(super) async fn carry(
     let (name, phase) = (record.name(), record.phase());
     tracing::info!(namespace, name, %phase, "a late edit was carried");
     let needs = needed_anew(record, &edited)?;
-    // Once policies are settled there is nothing left to roll back to.
-    let revocable = matches!(record.phase(), Phase::Committing | Phase::Verifying);
-    if revocable && (!needs.is_empty() || status.carried.len() > MOST_EDITS) {
+    if is_revocable(record) && (!needs.is_empty() || status.carried.len() > MOST_EDITS) {
         let why = if needs.is_empty() {
             "it is edited again and again".to_owned()
         } else {
@@ -180,9 +184,34 @@ pub(super) async fn carry(
         )
         .await;
     }
+    // What is verified no more is only told.
+    let surplus = status.carried.len().saturating_sub(MOST_EDITS);
+    status.carried.drain(..surplus);
     write(context, record, &status).await?;
     announce(context, record, &needs).await;
     Ok(Flow::Again)
+}
+
+/// Once policies are settled there is nothing left to roll back to.
+fn is_revocable(record: &Record) -> bool {
+    matches!(record.phase(), Phase::Committing | Phase::Verifying)
+}
+
+/// Rolls back what cannot go on: the control plane refuses the edit, and the member what would
+/// undo it.
+async fn not_taken(context: &Context, record: &Record, refusal: &str) -> Result<Flow, Error> {
+    let outcome = Outcome {
+        message: format!(
+            "{} of namespace {} in cluster {} was changed while it was being promoted, and the \
+             control plane does not take the change into its template: {refusal}; everything was \
+             rolled back",
+            record.workload(),
+            record.namespace(),
+            record.origin()
+        ),
+        reason: Reason::CommitRefused,
+    };
+    enter(context, record, Phase::RollingBack, Some(outcome)).await
 }
 
 /// Has Karmada look at the workload's Work again at once: after a refusal it does so by itself,

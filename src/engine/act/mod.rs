@@ -166,9 +166,10 @@ pub(crate) async fn wait(
     message: String,
 ) -> Result<Flow, Error> {
     let mut status = record.status();
+    let undoing = matches!(status.phase, Phase::Abandoning | Phase::RollingBack);
     match (status.reason, &status.message) {
         // What everything is undone for must stay, whatever it waits for on the way.
-        (Some(_), Some(why)) => {
+        (Some(_), Some(why)) if undoing => {
             let message = format!("{why}; undoing it: {message}");
             let promoted = |condition: &&mut Condition| condition.type_ == "Promoted";
             if let Some(condition) = status.conditions.iter_mut().find(promoted) {
@@ -292,15 +293,12 @@ async fn announce(context: &Context, record: &Record, status: &PromotionStatus) 
         .publish(&record.reference(), kind, &reason, &action, &note)
         .await;
     // The steps in between are for whoever follows the Promotion.
-    let told = matches!(
-        status.phase,
-        Phase::Staging
-            | Phase::Promoted
-            | Phase::Waiting
-            | Phase::Refused
-            | Phase::Failed
-            | Phase::Released
-    );
+    let told = match status.phase {
+        Phase::Staging | Phase::Promoted | Phase::Failed | Phase::Released => true,
+        // Nothing is written to a member for somebody who was not found to be allowed anything.
+        Phase::Waiting | Phase::Refused => record.is_authorized(),
+        _ => false,
+    };
     if told {
         tell_member(context, record, kind, &reason, &action, &note).await;
     }

@@ -10,7 +10,7 @@ use promoter_api::{
     reason::Reason,
 };
 use promoter_domain::{
-    authorization::{Asked, Purpose},
+    authorization::{Asked, Place, Purpose},
     plan::{self, Live, Plan, Refusal, Request},
     step::Outcome,
 };
@@ -52,16 +52,25 @@ pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Err
         Ok(authority) => authority,
         Err(denial) => return deny(context, record, &denial).await,
     };
+    let (here, there): (Vec<_>, Vec<_>) = asked
+        .workload_accesses()
+        .into_iter()
+        .partition(|access| access.place == Place::ControlPlane);
+    let mut gate = Gate {
+        asked,
+        authority,
+        member: None,
+    };
+    // Before it is told even whether there is such a cluster.
+    if let Err(denial) = gate.ask(context, &here).await? {
+        return deny(context, record, &denial).await;
+    }
     let member = match context.members.get(cluster).await {
         Ok(member) => member,
         Err(error) => return unreachable(context, record, error).await,
     };
-    let gate = Gate {
-        asked,
-        authority,
-        member: Some(member.clone()),
-    };
-    if let Err(denial) = gate.ask(context, &asked.workload_accesses()).await? {
+    gate.member = Some(member.clone());
+    if let Err(denial) = gate.ask(context, &there).await? {
         return deny(context, record, &denial).await;
     }
     if spec.desired_state == DesiredState::Released {

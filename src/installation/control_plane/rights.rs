@@ -35,7 +35,8 @@ pub(super) fn of_hub() -> Value {
                 &["configmaps", "secrets", "serviceaccounts"],
                 &["create", "delete", "get", "patch"],
             ),
-            rule("apps", &["deployments"], &["create", "delete", "get", "patch"]),
+            // A late edit takes the place of what the template says.
+            rule("apps", &["deployments"], &["create", "delete", "get", "patch", "update"]),
             // Of several hubs, the one that has the Lease acts.
             rule("coordination.k8s.io", &["leases"], &["create"]),
             named("coordination.k8s.io", &["leases"], LEASE, &["get", "update"]),
@@ -101,6 +102,16 @@ mod tests {
             let quoted = format!("\"{word}\"");
             assert!(!text.contains(&quoted), "{word}");
         }
+    }
+
+    #[test]
+    fn the_hub_may_carry_an_edit_into_a_template() {
+        let role = of_hub();
+        let mut rules = role["rules"].as_array().into_iter().flatten();
+        let deployments = rules.find(|rule| rule["resources"] == json!(["deployments"]));
+        let verbs = deployments.and_then(|rule| rule["verbs"].as_array());
+        // A whole object that is written (PUT) is `update`, which no patch needs.
+        assert!(verbs.is_some_and(|verbs| verbs.contains(&json!("update"))));
     }
 
     #[test]

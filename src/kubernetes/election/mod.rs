@@ -220,7 +220,7 @@ impl Leadership<'_> {
         } = self.election.timing;
         let mut last = "there was no answer".to_owned();
         loop {
-            // Not on time after a machine has slept, but then this is what is found out first.
+            // A machine that slept did not count that time; its next renewal finds out.
             let left = renew_deadline.saturating_sub(self.renewed.elapsed());
             if left.is_zero() {
                 return Lost::Unrenewed {

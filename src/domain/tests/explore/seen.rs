@@ -79,7 +79,8 @@ impl World {
         let guarded = self.record.guarded == Some(true);
         let looked_at = match self.record.phase {
             Phase::Committing | Phase::Verifying | Phase::Settling => true,
-            Phase::Abandoning | Phase::RollingBack | Phase::Releasing => guarded,
+            Phase::Abandoning | Phase::RollingBack => guarded || self.record.rehearsed,
+            Phase::Releasing => guarded,
             _ => false,
         };
         let member = self.objects[WORKLOAD].member;
