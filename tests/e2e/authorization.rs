@@ -267,7 +267,7 @@ async fn an_attempt_of_one_is_nothing_to_another() -> Result<()> {
         .edit_as(&bob.karmada, "web", json!({"desiredState": "Observed"}))
         .await?;
 
-    let words = ["user bob", "promote deployments.apps/web", "member1"];
+    let words = ["user bob", "get deployments.apps/web", "the control plane"];
     let promotion = scene
         .told_why("web", Phase::Refused, Reason::NotAuthorized, &words)
         .await?;
