@@ -74,8 +74,10 @@ pub(super) async fn guard(context: &Context, record: &Record) -> Result<Flow, Er
             Err(Error::Objects(error)) if error.is_refusal() => Err(error.to_string()),
             Err(error) => return Err(error),
         };
+        // What refuses the mark may refuse to have it taken off as well, where it is not.
         if guarded.is_err()
             && let Some(found) = live(&member, namespace, &key).await?
+            && found["metadata"]["labels"][GUARD].is_string()
         {
             mark(&member, namespace, &key, &found, None).await?;
         }
