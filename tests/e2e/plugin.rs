@@ -243,7 +243,7 @@ async fn a_user_needs_the_right_to_create_the_namespace() -> Result<()> {
         "NotAuthorized",
         &name,
         "deployments.apps",
-        "member1",
+        "the control plane",
     ];
     answer.assert_error(3, &words)?;
     before.assert_untouched().await
