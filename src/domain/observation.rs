@@ -108,7 +108,7 @@ pub struct PolicySettings {
 pub enum TemplateState {
     /// There is none.
     Absent,
-    /// We made it, and another policy has it, or none.
+    /// We made it, and another policy has it; or none, and it is staged no more.
     Captured,
     /// It is claimed by our policy.
     Claimed(TemplateSettings),
@@ -116,7 +116,7 @@ pub enum TemplateState {
     Deleting,
     /// Somebody else made it.
     Foreign,
-    /// It is under our hold.
+    /// It is under our hold; or lost our claim while it is staged, and is to be claimed again.
     Held,
 }
 
@@ -257,7 +257,15 @@ impl TemplateState {
                         .iter()
                         .any(|field| entry["fieldsV1"].get(field).is_some())
             });
-        if ours { Self::Captured } else { Self::Foreign }
+        // Karmada takes a claim off whose policy it has not heard of yet, as after a restart.
+        let unclaimed = claim.is_none() && labels[marks::CLUSTER_POLICY_ID].is_null();
+        let staged = policy
+            .is_some_and(|policy| policy["metadata"]["annotations"][marks::STAGED_BY].is_string());
+        match (ours, unclaimed && staged) {
+            (true, true) => Self::Held,
+            (true, false) => Self::Captured,
+            (false, _) => Self::Foreign,
+        }
     }
 }
 

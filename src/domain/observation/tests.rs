@@ -317,6 +317,22 @@ fn our_own_templates_are_known_by_what_each_kind_holds() {
 }
 
 #[test]
+fn a_claim_that_karmada_took_off_while_staging_is_put_back() {
+    let template = json!({"metadata": {"managedFields": [
+        {"manager": "karmada-promoter", "fieldsV1": {"f:spec": {}}},
+    ]}});
+    let mut staged = policy();
+    staged["metadata"]["annotations"] = json!({ (marks::STAGED_BY): "p1" });
+    let state = |template: &Value| TemplateState::of(Some(template), Some(&staged));
+    assert_eq!(state(&template), TemplateState::Held);
+    for other in [marks::POLICY_ID, marks::CLUSTER_POLICY_ID] {
+        let mut captured = template.clone();
+        captured["metadata"]["labels"] = json!({ (other): "another" });
+        assert_eq!(state(&captured), TemplateState::Captured, "{other}");
+    }
+}
+
+#[test]
 fn without_an_id_of_the_policy_nothing_is_claimed_by_it() {
     let unclaimed = json!({"metadata": {"labels": {}}});
     let claimed = json!({"metadata": {"labels": { (marks::POLICY_ID): "id-1" }}});

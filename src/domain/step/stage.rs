@@ -55,7 +55,7 @@ pub(super) fn step(observed: &Observed) -> Action {
     let held = keys(&observed.objects, |object| {
         object.template == TemplateState::Held
     });
-    if !held.is_empty() {
+    if !held.is_empty() && !observed.overdue {
         return Action::LiftHolds(held);
     }
     let Some(waiting) = observed

@@ -1,6 +1,6 @@
 //! One process of several leads, by a Lease, as Kubernetes' own controllers have it.
 //!
-//! [`decide()`] is the rule; here it is carried out. Of the published crates one fits kube's major
+//! `decide` is the rule; here it is carried out. Of the published crates one fits kube's major
 //! version, and it takes an expired Lease over without naming the version that it saw, by the wall
 //! clocks of two machines: two processes could lead at a time. Here every write names the version
 //! that was read, so that of several candidates one succeeds, and time is only ever the own
