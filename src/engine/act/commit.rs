@@ -67,7 +67,7 @@ async fn changed(
             let uid = status.before.map(|before| before.uid).unwrap_or_default();
             live.is_some_and(|live| {
                 live["metadata"]["uid"] == uid
-                    && Some(rehearse::spec_digest(&live)) == status.rehearsed
+                    && Some(snapshot::spec_digest(&live)) == status.rehearsed
             })
         } else {
             match rehearse::rendered(context, key, namespace, &member.name).await? {

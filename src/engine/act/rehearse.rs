@@ -10,7 +10,8 @@ use promoter_domain::{
     object::ObjectKey,
     observation::{self, ObjectState},
     plan::{Plan, Refusal},
-    rehearsal, snapshot,
+    rehearsal,
+    snapshot::spec_digest,
     step::{Observed, Outcome},
 };
 use promoter_kubernetes::{members::Member, objects::Write};
@@ -139,11 +140,6 @@ pub(super) async fn predict(
         }
     }
     Ok(refusal(&member.name, differences).map_or(Ok(()), Err))
-}
-
-/// A digest of a Deployment's whole spec but its replicas.
-pub(super) fn spec_digest(deployment: &Value) -> String {
-    snapshot::spec_digest(deployment)
 }
 
 /// What differences come to.

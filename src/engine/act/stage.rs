@@ -7,13 +7,14 @@ use promoter_api::{marks, promotion::Phase, reason::Reason};
 use promoter_domain::{
     object::ObjectKey,
     plan, policy,
+    snapshot::spec_digest,
     step::{Observed, Outcome},
     template,
 };
 use promoter_kubernetes::{objects::Write, resource::Resource};
 use serde_json::Value;
 
-use super::{AT_A_TIME, enter, of_version, origin, rehearse::spec_digest};
+use super::{AT_A_TIME, enter, of_version, origin};
 use crate::{Context, Error, flow::Flow, read::live, record::Record};
 
 /// How long templates are held at the least, so that Karmada has seen the policies that claim
