@@ -2,6 +2,13 @@
 
 /// The annotation by which a person opts a Deployment in: `"true"` or `"false"`.
 pub const ENABLED: &str = "promote.karmada.io/enabled";
+/// On what opts in: who asked, as the member's admission knows them. `promoter_domain::stamp` has
+/// its form.
+pub const REQUESTED_BY: &str = "promote.karmada.io/requested-by";
+/// On a Deployment that opted in: the phase of its Promotion, for whoever annotated it.
+pub const PHASE: &str = "promote.karmada.io/phase";
+/// On a Deployment that opted in: the reason of that phase.
+pub const REASON: &str = "promote.karmada.io/reason";
 /// The suffix of every key of ours.
 pub const OUR_DOMAIN: &str = "promote.karmada.io";
 /// The field manager of our server-side applies and the value of our holds and managed-by labels.

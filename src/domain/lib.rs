@@ -6,6 +6,7 @@
 //!
 //! In the order in which a promotion meets them:
 //! - [`object`]: the objects a promotion is about, and what they are called in Karmada;
+//! - [`stamp`]: who opted in, as a member says it;
 //! - [`authorization`] and [`opt_in`]: what whoever asks must be allowed to do by themselves;
 //! - [`closure`]: what a pod template needs to start;
 //! - [`precondition`]: what must hold before anything is written;
@@ -30,6 +31,7 @@ pub mod policy;
 pub mod precondition;
 pub mod rehearsal;
 pub mod snapshot;
+pub mod stamp;
 pub mod step;
 pub mod strip;
 pub mod template;
