@@ -13,8 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::status::{
-    Authorized, CarriedEdit, ClusterStatus, ClusterVerdict, DependencyAction, DependencyStatus,
-    Difference, Phase, PhaseTime, PromotionStatus, ReplicaSetIdentity, Snapshot,
+    Authorized, CarriedEdit, CarryingEdit, ClusterStatus, ClusterVerdict, DependencyAction,
+    DependencyStatus, Difference, Phase, PhaseTime, PromotionStatus, ReplicaSetIdentity, Snapshot,
 };
 
 /// What is to become of a workload of a member cluster.

@@ -2,7 +2,7 @@
 
 use promoter_api::{
     marks::{GUARD, POD_TEMPLATE_HASH, REVISION, TEMPLATE_GENERATION, TEMPLATE_UID, WORK_NAME},
-    promotion::{CarriedEdit, PromotionStatus},
+    promotion::{CarriedEdit, CarryingEdit, PromotionStatus},
 };
 use serde_json::Value;
 
@@ -144,6 +144,16 @@ pub fn carried(edited: &Value) -> CarriedEdit {
         pod_template_digest: pod_template_digest(&edited["spec"]["template"]),
         spec_digest: spec_digest(edited),
     }
+}
+
+/// The edit that was carried into the template, where that could not be said any more.
+#[must_use]
+pub fn unrecorded<'a>(
+    recorded: &'a PromotionStatus,
+    template: Option<&Value>,
+) -> Option<&'a CarryingEdit> {
+    let carrying = recorded.carrying.as_ref()?;
+    (spec_digest(template?) == carrying.template_digest).then_some(carrying)
 }
 
 /// Whether Karmada's writes have changed the spec: the API server remembers who has set what.

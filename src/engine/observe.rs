@@ -9,7 +9,7 @@ use promoter_api::{
     promotion::{DependencyAction, Phase},
 };
 use promoter_domain::{
-    late_edit::Seen,
+    late_edit::{self, Seen},
     object::ObjectKey,
     observation::{self, ObjectState, PolicyState, TemplateState, Version, WorkState},
     snapshot,
@@ -54,6 +54,7 @@ pub(crate) async fn observe(context: &Context, record: &Record) -> Result<Observ
         reason: status.reason,
         rehearsed: status.rehearsed.is_some(),
         template_edited: false,
+        unrecorded: false,
     };
     match phase {
         Phase::Pending
@@ -137,6 +138,7 @@ async fn live_workload(
     }
     let digest = template.map(snapshot::spec_digest);
     observed.template_edited = status.template_digest.is_some() && digest != status.template_digest;
+    observed.unrecorded = late_edit::unrecorded(&status, template).is_some();
     // The mark may be there, and the hub have died before it could say so.
     let may_be_marked =
         matches!(observed.phase, Phase::Abandoning | Phase::RollingBack) && record.was_committing();

@@ -290,6 +290,7 @@ impl Record {
 /// What the workload was when it was rehearsed, and what became of it, is looked at anew.
 fn forget_rehearsal(status: &mut PromotionStatus) {
     status.carried = Vec::new();
+    status.carrying = None;
     status.rehearsed = None;
     status.template_digest = None;
     let conditions = &mut status.conditions;

@@ -432,14 +432,14 @@ async fn set_image(scene: &Scene, member: &str, name: &str) -> Result<()> {
 }
 
 /// What changes the image of a Deployment.
-async fn changed_image(scene: &Scene, member: &str, name: &str) -> Result<Value> {
+pub(crate) async fn changed_image(scene: &Scene, member: &str, name: &str) -> Result<Value> {
     let live = scene.member(member).get(&Kind::deployment(), name).await?;
     let mut containers = live["spec"]["template"]["spec"]["containers"].clone();
     containers[0]["image"] = json!(NEW);
     Ok(json!({"spec": {"template": {"spec": {"containers": containers}}}}))
 }
 
-async fn edit(scene: &Scene, member: &str, name: &str, change: &Value) -> Result<()> {
+pub(crate) async fn edit(scene: &Scene, member: &str, name: &str, change: &Value) -> Result<()> {
     let deployments = Kind::deployment();
     scene
         .member(member)
@@ -525,9 +525,27 @@ fn assert_never_put_back(history: &[&Value]) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the edit is what runs and what the control plane's template says, its ReplicaSet
-/// is the only new one, it was told, and no mark is left.
+/// Fails unless the edit was kept, and it was told.
 async fn assert_edit_won(scene: &Scene, member: &str, name: &str) -> Result<()> {
+    assert_edit_kept(scene, member, name).await?;
+    for cluster in [&scene.karmada, scene.member(member)] {
+        let events = cluster.list(&Kind::event()).await?;
+        let mut told = events
+            .iter()
+            .filter(|event| event["regarding"]["name"] == name);
+        ensure!(
+            told.any(|event| event["reason"] == "LateEdit"),
+            "{} was not told\n{}",
+            cluster.name(),
+            scene.told().await
+        );
+    }
+    Ok(())
+}
+
+/// Fails unless the edit is what runs and what the control plane's template says, its ReplicaSet
+/// is the only new one, and no mark is left.
+pub(crate) async fn assert_edit_kept(scene: &Scene, member: &str, name: &str) -> Result<()> {
     let deployments = Kind::deployment();
     let template = scene.karmada.get(&deployments, name).await?;
     ensure!(
@@ -547,18 +565,6 @@ async fn assert_edit_won(scene: &Scene, member: &str, name: &str) -> Result<()> 
     assert_unmarked(scene, member, name).await?;
     let count = replica_sets(scene, member, name).await?.len();
     ensure!(count == 2, "{name} has {count} ReplicaSets");
-    for cluster in [&scene.karmada, scene.member(member)] {
-        let events = cluster.list(&Kind::event()).await?;
-        let mut told = events
-            .iter()
-            .filter(|event| event["regarding"]["name"] == name);
-        ensure!(
-            told.any(|event| event["reason"] == "LateEdit"),
-            "{} was not told\n{}",
-            cluster.name(),
-            scene.told().await
-        );
-    }
     Ok(())
 }
 

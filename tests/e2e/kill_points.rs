@@ -15,13 +15,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use futures::future::{try_join_all, try_join3};
+use futures::future::{try_join_all, try_join4};
 use promoter_api::promotion::Phase;
 use promoter_fleet::Fleet;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, watch};
 
 use crate::{
+    guard,
     refuse::override_deployments,
     rollback::REHEARSALS_ONLY,
     support::{
@@ -40,6 +41,8 @@ const SAMPLE: usize = 24;
 /// What is asked of the promoter.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Story {
+    /// It is edited in the member before Karmada could write, and the edit is carried.
+    LateEdit,
     /// A workload with two dependencies is promoted.
     Promotion,
     /// It would be changed, and so is refused.
@@ -119,14 +122,16 @@ async fn a_promoter_that_is_killed_after_any_api_write_completes_what_it_had_beg
 
 /// Does each story without any harm, and returns every kill that there can be.
 async fn recorded(fleet: &Arc<Fleet>) -> Result<Vec<Kill>> {
-    let (federated, refused, rolled_back) = try_join3(
+    let (federated, refused, rolled_back, edited) = try_join4(
         federated(fleet, 0, None),
         refused(fleet, 1, None),
         rolled_back(fleet, 2, None),
+        edited(fleet, 3, None),
     )
     .await?;
     let [promoted, released] = federated;
     let stories = [
+        (Story::LateEdit, edited),
         (Story::Promotion, promoted),
         (Story::Refusal, refused),
         (Story::Release, released),
@@ -160,6 +165,7 @@ async fn tell(fleet: &Arc<Fleet>, lane: usize, kill: &Kill, tally: &Tally) -> Re
             let [_, did] = federated(fleet, lane, Some(kill)).await?;
             did
         }
+        Story::LateEdit => edited(fleet, lane, Some(kill)).await?,
         Story::Refusal => refused(fleet, lane, Some(kill)).await?,
         Story::Rollback => rolled_back(fleet, lane, Some(kill)).await?,
     };
@@ -262,6 +268,45 @@ async fn rolled_back(fleet: &Arc<Fleet>, lane: usize, kill: Option<&Kill>) -> Re
     hub.stop().await?;
     rules.lift().await?;
     Ok(failed)
+}
+
+/// A promotion of what is edited when all is committed and Karmada could not write yet.
+async fn edited(fleet: &Arc<Fleet>, lane: usize, kill: Option<&Kill>) -> Result<Did> {
+    let scene = Scene::on(Arc::clone(fleet), "kill-edited").await?;
+    Workload::typical("web").deploy(&scene, "member1").await?;
+    let says = "the shop opens at nine";
+    let mut rules = Rules::refuse_karmada(&scene, "member1", REHEARSALS_ONLY, says).await?;
+    let change = guard::changed_image(&scene, "member1", "web").await?;
+    let hub = Hub::start(&scene, &promoter(lane), &["--leader-elect=false"]).await?;
+
+    let ask = async || {
+        scene.promote("web", "member1").await?;
+        let policies = Kind::propagation_policy();
+        let what = "the workload is committed";
+        scene
+            .eventually(what, async || {
+                let policy = scene.karmada.get(&policies, "deployment.web").await?;
+                let suspended = &policy["spec"]["suspension"]["dispatching"];
+                ensure!(*suspended != true, "{}", policy["spec"]);
+                Ok(())
+            })
+            .await?;
+        guard::edit(&scene, "member1", "web", &change).await?;
+        rules.lift().await
+    };
+    let edited = until(
+        &scene,
+        &hub,
+        rule(kill, Story::LateEdit),
+        Phase::Promoted,
+        "Promoted",
+        ask,
+    )
+    .await?;
+    guard::assert_edit_kept(&scene, "member1", "web").await?;
+    settled::assert_typical(&scene, "web").await?;
+    hub.stop().await?;
+    Ok(edited)
 }
 
 /// Asks for something and waits until it is done, and until the last thing is written of it: the

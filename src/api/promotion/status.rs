@@ -21,6 +21,9 @@ pub struct PromotionStatus {
     /// were carried into the template, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried: Vec<CarriedEdit>,
+    /// The edit that is being carried, written down before the template is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrying: Option<CarryingEdit>,
     /// What was found in each cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterStatus>,
@@ -70,6 +73,16 @@ pub struct CarriedEdit {
     pub pod_template_digest: String,
     /// A digest of the edited `.spec`, without the replicas.
     pub spec_digest: String,
+}
+
+/// An edit that is about to be carried into the template.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CarryingEdit {
+    /// The edit.
+    pub edit: CarriedEdit,
+    /// A digest of the template's `.spec` once it is carried.
+    pub template_digest: String,
 }
 
 /// A spec that its requester may have: what was asked for since, by others, is not done.

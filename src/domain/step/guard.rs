@@ -19,10 +19,10 @@ pub(super) fn guard(observed: &Observed) -> Option<Action> {
     }
 }
 
-/// Carries an edit, if there is one that Karmada does not know of.
+/// Carries an edit, if there is one that Karmada does not know of, or says that it was carried.
 pub(super) fn late_edit(observed: &Observed) -> Option<Action> {
     let edit = observed.live.as_ref()?.edit;
-    (edit != Edit::None).then_some(Action::CarryEdit)
+    (edit != Edit::None || observed.unrecorded).then_some(Action::CarryEdit)
 }
 
 /// What to do about a write that the guard has refused, when there is no edit that it would undo.

@@ -67,6 +67,8 @@ pub struct Observed {
     pub rehearsed: bool,
     /// Whether somebody has edited the workload's template since it was rehearsed.
     pub template_edited: bool,
+    /// Whether an edit was carried into the template, and the hub ended before it could say so.
+    pub unrecorded: bool,
 }
 
 /// What a person wants.

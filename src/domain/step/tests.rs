@@ -33,6 +33,7 @@ fn at(phase: Phase, intent: impl Fn(&mut Intent)) -> Observed {
         reason: None,
         rehearsed: true,
         template_edited: false,
+        unrecorded: false,
     };
     intent(&mut observed.intent);
     observed

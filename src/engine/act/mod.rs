@@ -1,6 +1,7 @@
 //! Does what the step function says. Every action can be done twice without harm.
 
 mod authorize;
+mod carry;
 mod commit;
 mod follow;
 mod guard;
@@ -57,7 +58,7 @@ pub(crate) async fn act(
 ) -> Result<Flow, Error> {
     match action {
         Action::Authorize => authorize::authorize(context, record).await,
-        Action::CarryEdit => guard::carry(context, record, observed).await,
+        Action::CarryEdit => carry::carry(context, record, observed).await,
         Action::Commit(keys) => commit::commit(context, record, observed, &keys).await,
         Action::CreateNamespace => stage::create_namespace(context, record).await,
         Action::CreatePolicies(keys) => stage::create_policies(context, record, &keys).await,

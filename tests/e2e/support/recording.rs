@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use futures::StreamExt as _;
 use kube::{
+    ResourceExt as _,
     api::{DynamicObject, WatchEvent, WatchParams},
     core::Request,
 };
@@ -34,13 +35,15 @@ impl Recording {
             .request(Request::new(&path).list(&kube::api::ListParams::default())?)
             .await?;
         let version = now["metadata"]["resourceVersion"].as_str();
-        let version = version.context("a list has a version")?;
-        let request = Request::new(&path).watch(&WatchParams::default(), version)?;
-        let events = client.request_events::<DynamicObject>(request).await?;
+        let mut version = version.context("a list has a version")?.to_owned();
+        let watch = async move |version: &str| {
+            let request = Request::new(&path).watch(&WatchParams::default(), version)?;
+            anyhow::Ok(client.request_events::<DynamicObject>(request).await?)
+        };
+        let mut events = Box::pin(watch(&version).await?);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let kept = Arc::clone(&seen);
         let task = tokio::spawn(async move {
-            let mut events = std::pin::pin!(events);
             let failure = loop {
                 match events.next().await {
                     Some(Ok(
@@ -48,14 +51,22 @@ impl Recording {
                         | WatchEvent::Modified(object)
                         | WatchEvent::Deleted(object),
                     )) => {
+                        version = object.resource_version().unwrap_or_default();
                         let object = serde_json::to_value(object).expect("an object is JSON");
                         let mut seen = kept.lock().unwrap_or_else(PoisonError::into_inner);
                         seen.objects.push(object);
                     }
-                    Some(Ok(WatchEvent::Bookmark(_))) => {}
+                    Some(Ok(WatchEvent::Bookmark(bookmark))) => {
+                        version = bookmark.metadata.resource_version;
+                    }
                     Some(Ok(WatchEvent::Error(status))) => break format!("{status:?}"),
                     Some(Err(error)) => break error.to_string(),
-                    None => break "the watch has ended".to_owned(),
+                    // An API server ends every watch after some minutes; the next one goes on
+                    // where it was, or fails.
+                    None => match watch(&version).await {
+                        Ok(next) => events = Box::pin(next),
+                        Err(error) => break format!("{error:#}"),
+                    },
                 }
             };
             let mut seen = kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -186,6 +186,7 @@ impl World {
             // It was edited this very moment.
             Action::Verify if self.edit() != Edit::None => {}
             Action::Verify if self.record.expected != Some(self.objects[WORKLOAD].member.edit) => {
+                self.violation = Some("an edit that was carried is taken for a change of pods");
                 self.enter(
                     version,
                     Phase::RollingBack,
@@ -262,18 +263,32 @@ impl World {
         }
     }
 
-    /// Carries an edit into the template or the Work, and then writes that down: two writes.
+    /// Writes an edit down, carries it into the template, and says that it did: three writes. Where
+    /// the template is gone, it is carried into the Work, in one.
     fn carry(&mut self, engine: usize, pending: &Pending) {
-        let edited = match self.edit() {
-            Edit::None => return,
-            Edit::Made => self.objects[WORKLOAD].member.edit,
-            Edit::Undone => true,
+        let edited = match (self.edit(), self.record.carrying) {
+            (_, Some(edited)) if self.is_unrecorded() => edited,
+            (Edit::None, _) => return,
+            (Edit::Made, _) => self.objects[WORKLOAD].member.edit,
+            (Edit::Undone, _) => true,
         };
+        let seen = pending.version == self.record.version;
         let seen_template = self.templates()[WORKLOAD] == pending.templates[WORKLOAD];
         let workload = &mut self.objects[WORKLOAD];
         match (&mut workload.template, &mut workload.work) {
             (Some(template), _) if template.edit != edited => {
                 if !seen_template {
+                    return;
+                }
+                if self.record.carrying != Some(edited) {
+                    if seen {
+                        self.record.carrying = Some(edited);
+                        self.record.version = next(self.record.version);
+                        self.engines[engine] = Some(Pending {
+                            version: self.record.version,
+                            ..pending.clone()
+                        });
+                    }
                     return;
                 }
                 template.edit = edited;
@@ -293,9 +308,10 @@ impl World {
             }
             _ => {}
         }
-        if pending.version != self.record.version {
+        if !seen {
             return;
         }
+        self.record.carrying = None;
         self.record.edited = true;
         self.record.expected = Some(edited);
         let revocable = matches!(self.record.phase, Phase::Committing | Phase::Verifying);
@@ -354,6 +370,7 @@ impl World {
                 self.record.planned = false;
                 self.record.rehearsed = false;
                 self.record.answered = self.intent.generation;
+                self.record.carrying = None;
                 self.record.edited = false;
                 self.record.expected = None;
                 self.record.guarded = None;
@@ -363,6 +380,7 @@ impl World {
                 if self.is_authorized() {
                     self.record.answered = self.intent.generation;
                 }
+                self.record.carrying = None;
                 self.record.edited = false;
                 self.record.expected = None;
                 self.record.guarded = None;

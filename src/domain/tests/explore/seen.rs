@@ -60,6 +60,7 @@ impl World {
                     .expected
                     .is_some_and(|expected| expected != template.edit)
             }),
+            unrecorded: self.is_unrecorded(),
         };
         if self.record.planned {
             observed.objects = (0..OBJECTS)
@@ -72,6 +73,14 @@ impl World {
             .all(|object| object.template.is_none() && object.work.is_none());
         observed.marked = gone && self.objects.iter().any(|object| object.member.marks);
         observed
+    }
+
+    /// Whether an edit was carried, and that was not written down afterwards.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        let template = self.objects[WORKLOAD].template;
+        self.record
+            .carrying
+            .is_some_and(|edit| template.is_some_and(|template| template.edit == edit))
     }
 
     /// The workload in the member, as far as the phase has it looked at.

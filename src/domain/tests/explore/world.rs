@@ -73,6 +73,8 @@ pub(crate) struct Record {
     pub(crate) planned: bool,
     pub(crate) reason: Option<Reason>,
     pub(crate) rehearsed: bool,
+    /// The edit that is being carried.
+    pub(crate) carrying: Option<bool>,
     /// Whether an edit was carried.
     pub(crate) edited: bool,
     /// The workload as it was rehearsed, or as it was carried last.
@@ -236,6 +238,7 @@ impl World {
             record: Record {
                 answered: 1,
                 authorized: None,
+                carrying: None,
                 edited: false,
                 expected: None,
                 guarded: None,
