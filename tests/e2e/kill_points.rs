@@ -73,7 +73,8 @@ struct Tally {
 async fn a_promoter_that_is_killed_after_any_api_write_completes_what_it_had_begun() -> Result<()> {
     let fleet = fleet::rough_for_hubs().await?;
     let created = Created::record(&fleet).await?;
-    let mut kills = recorded(&fleet).await?; kills.retain(|kill| kill.story == Story::LateEdit);
+    let mut kills = recorded(&fleet).await?;
+    kills.retain(|kill| kill.story == Story::LateEdit);
     let mut points = BTreeMap::<_, usize>::new();
     for kill in &kills {
         *points.entry(kill.story).or_default() += 1;

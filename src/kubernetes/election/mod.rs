@@ -251,14 +251,14 @@ impl Leadership<'_> {
 
     /// Lets another process lead at once. It is only logged when that cannot be said: the others
     /// find it out, later.
-    pub async fn release(self) {
-        let Self {
-            election, lease, ..
-        } = self;
+    pub async fn release(mut self) {
+        let election = self.election;
         // As short as it can be, in case it is not read as free.
-        let released = election.write(lease, "", Duration::from_secs(1));
+        let released = self.put("", Duration::from_secs(1));
         match timeout(election.timing.retry_period, released).await {
-            Ok(Ok(_)) => tracing::info!(lease = election.lease(), "leading no more"),
+            Ok(Ok(None)) => tracing::info!(lease = election.lease(), "leading no more"),
+            // Somebody else does already.
+            Ok(Ok(Some(holder))) => tracing::info!(lease = election.lease(), holder, "taken over"),
             Ok(Err(error)) => {
                 tracing::warn!(lease = election.lease(), "cannot release it: {error}");
             }
@@ -268,8 +268,15 @@ impl Leadership<'_> {
 
     /// Renews the Lease once, or tells who holds it instead.
     async fn renew(&mut self) -> Result<Option<String>, Error> {
+        let Election {
+            identity, timing, ..
+        } = self.election;
+        self.put(identity, timing.duration).await
+    }
+
+    /// Writes a holder into the Lease that this process holds, or tells who holds it instead.
+    async fn put(&mut self, holder: &str, duration: Duration) -> Result<Option<String>, Error> {
         let election = self.election;
-        let (holder, duration) = (&election.identity, election.timing.duration);
         match election.write(self.lease.clone(), holder, duration).await {
             Ok(lease) => {
                 self.lease = lease;
@@ -282,7 +289,7 @@ impl Leadership<'_> {
         let Some(lease) = election.read().await? else {
             return Ok(Some(String::new()));
         };
-        match decide(Some(&View::of(&lease)), holder, Duration::ZERO) {
+        match decide(Some(&View::of(&lease)), &election.identity, Duration::ZERO) {
             Step::Renew => {
                 self.lease = election.write(lease, holder, duration).await?;
                 Ok(None)
