@@ -34,6 +34,10 @@ pub const GUARD: &str = "promote.karmada.io/guard";
 /// The name of the `ValidatingAdmissionPolicy`, and of its binding, that refuses those writes. It
 /// stands in what the member answers to them.
 pub const GUARD_POLICY: &str = "guard.promote.karmada.io";
+/// Label of the Secret in which the webhook keeps a certificate that it has made by itself.
+pub const CERTIFICATE: &str = "promote.karmada.io/certificate";
+/// The value of that label. A Secret without it is somebody else's, and is not written to.
+pub const CERTIFICATE_SELF_MANAGED: &str = "self-managed";
 /// Kubernetes' recommended label for the tool that manages an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 

@@ -1,0 +1,82 @@
+//! What is read of a certificate.
+
+use jiff::Timestamp;
+use x509_parser::{
+    extensions::GeneralName,
+    parse_x509_certificate,
+    pem::Pem,
+    prelude::{ASN1Time, X509Certificate},
+};
+
+/// A certificate, as far as something depends on it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Parsed {
+    pub(crate) der: Vec<u8>,
+    pub(crate) is_authority: bool,
+    /// The hosts that it is for.
+    pub(crate) names: Vec<String>,
+    pub(crate) not_after: Timestamp,
+    pub(crate) not_before: Timestamp,
+    /// The public key with its algorithm, in DER.
+    pub(crate) public_key: Vec<u8>,
+}
+
+impl Parsed {
+    /// Every certificate of a text, or nothing where one of them is none.
+    pub(crate) fn all(pem: &str) -> Option<Vec<Self>> {
+        let blocks = Pem::iter_from_buffer(pem.as_bytes());
+        let blocks: Result<Vec<_>, _> = blocks.collect();
+        blocks.ok()?.into_iter().map(Self::of).collect()
+    }
+
+    fn of(block: Pem) -> Option<Self> {
+        if block.label != "CERTIFICATE" {
+            return None;
+        }
+        let (_, certificate) = parse_x509_certificate(&block.contents).ok()?;
+        let date = |date: ASN1Time| Timestamp::from_second(date.timestamp()).ok();
+        let validity = certificate.validity();
+        let (not_after, not_before) = (date(validity.not_after)?, date(validity.not_before)?);
+        Some(Self {
+            is_authority: certificate.is_ca(),
+            names: names(&certificate),
+            not_after,
+            not_before,
+            public_key: certificate.public_key().raw.to_vec(),
+            der: block.contents,
+        })
+    }
+
+    pub(crate) fn is_signed_by(&self, authority: &Self) -> bool {
+        let ours = parse_x509_certificate(&self.der);
+        let authority = parse_x509_certificate(&authority.der);
+        let (Ok((_, ours)), Ok((_, authority))) = (ours, authority) else {
+            return false;
+        };
+        ours.issuer() == authority.subject()
+            && ours.verify_signature(Some(authority.public_key())).is_ok()
+    }
+
+    /// When two thirds of its life are over.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let (from, to) = (self.not_before.as_second(), self.not_after.as_second());
+        now.as_second() >= from.saturating_add((to - from) / 3 * 2)
+    }
+
+    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
+        now >= self.not_after
+    }
+}
+
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = extension.value.general_names.iter();
+    names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            _ => None,
+        })
+        .collect()
+}
