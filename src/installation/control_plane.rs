@@ -9,10 +9,11 @@
 mod policy;
 mod rights;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use kube::CustomResourceExt as _;
 use promoter_api::{marks, promotion::Promotion};
 use serde_json::{Value, json};
+
+use crate::{binding, cel::not_by, metadata, webhook::Webhook};
 
 /// The path under which the webhook decides on Promotions.
 pub const PROMOTIONS_PATH: &str = "/mutate/promotions";
@@ -32,16 +33,6 @@ pub struct ControlPlane {
     pub webhook: Option<Webhook>,
 }
 
-/// Where the control plane's API server reaches the webhook.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// The authorities that its certificate is checked against, in PEM. Without them, those that
-    /// the API server's machine trusts.
-    pub authorities: Option<String>,
-    /// Its URL, without a path.
-    pub url: String,
-}
-
 impl ControlPlane {
     /// Every object, in the order in which they are to be applied: the hub gets its rights last,
     /// when it can no longer be made to act as somebody else.
@@ -50,10 +41,10 @@ impl ControlPlane {
         let mut objects = vec![
             definition(),
             policy::policy(&self.hub_user),
-            policy::binding(),
+            binding(policy::NAME, "Deny"),
         ];
         if let Some(webhook) = &self.webhook {
-            objects.push(webhook.configuration(&self.hub_user));
+            objects.push(configuration(webhook, &self.hub_user));
         }
         objects.extend(rights::of_people());
         objects.push(rights::of_hub());
@@ -62,36 +53,29 @@ impl ControlPlane {
     }
 }
 
-impl Webhook {
-    /// Fails open: the policy refuses what the webhook should have named.
-    fn configuration(&self, hub_user: &str) -> Value {
-        let url = format!("{}{PROMOTIONS_PATH}", self.url.trim_end_matches('/'));
-        let mut client = json!({"url": url});
-        if let Some(authorities) = &self.authorities {
-            client["caBundle"] = json!(BASE64_STANDARD.encode(authorities));
-        }
-        json!({
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
-            "metadata": metadata(marks::FIELD_MANAGER),
-            "webhooks": [{
-                "name": "promotions.promote.karmada.io",
-                "admissionReviewVersions": ["v1"],
-                "clientConfig": client,
-                "failurePolicy": "Ignore",
-                "matchConditions": [
-                    {"name": "not-by-the-hub", "expression": policy::not_by(hub_user)},
-                    {"name": "asks-for-something", "expression": policy::ASKS},
-                ],
-                "matchPolicy": "Equivalent",
-                // Another webhook may change the spec after ours.
-                "reinvocationPolicy": "IfNeeded",
-                "rules": [policy::rule(&["promotions"])],
-                "sideEffects": "None",
-                "timeoutSeconds": 5,
-            }],
-        })
-    }
+/// Fails open: the policy refuses what the webhook should have named.
+fn configuration(webhook: &Webhook, hub_user: &str) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": metadata(marks::FIELD_MANAGER),
+        "webhooks": [{
+            "name": "promotions.promote.karmada.io",
+            "admissionReviewVersions": ["v1"],
+            "clientConfig": webhook.client(PROMOTIONS_PATH),
+            "failurePolicy": "Ignore",
+            "matchConditions": [
+                {"name": "not-by-the-hub", "expression": not_by(hub_user)},
+                {"name": "asks-for-something", "expression": policy::ASKS},
+            ],
+            "matchPolicy": "Equivalent",
+            // Another webhook may change the spec after ours.
+            "reinvocationPolicy": "IfNeeded",
+            "rules": [policy::rule(&["promotions"])],
+            "sideEffects": "None",
+            "timeoutSeconds": 5,
+        }],
+    })
 }
 
 /// The same as the chart's file, which is generated from the same type.
@@ -101,13 +85,10 @@ fn definition() -> Value {
     definition
 }
 
-fn metadata(name: &str) -> Value {
-    json!({"name": name, "labels": {(marks::MANAGED_BY): marks::FIELD_MANAGER}})
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::webhook::Address;
 
     fn installed(webhook: Option<Webhook>) -> Vec<Value> {
         let hub_user = HUB_USER.to_owned();
@@ -148,8 +129,8 @@ mod tests {
     #[test]
     fn the_webhook_is_called_by_its_url_and_fails_open() {
         let objects = installed(Some(Webhook {
+            address: Address::Url("https://webhook.example:9443/".to_owned()),
             authorities: Some("PEM".to_owned()),
-            url: "https://webhook.example:9443/".to_owned(),
         }));
         let configuration = objects
             .iter()
@@ -164,18 +145,5 @@ mod tests {
         assert_eq!(webhook["failurePolicy"], "Ignore");
         assert_eq!(webhook["sideEffects"], "None");
         assert_eq!(webhook["rules"][0]["resources"], json!(["promotions"]));
-    }
-
-    #[test]
-    fn an_authority_may_be_left_to_the_machine() {
-        let objects = installed(Some(Webhook {
-            authorities: None,
-            url: "https://webhook.example".to_owned(),
-        }));
-        let client = &objects[3]["webhooks"][0]["clientConfig"];
-        assert_eq!(
-            *client,
-            json!({"url": "https://webhook.example/mutate/promotions"})
-        );
     }
 }

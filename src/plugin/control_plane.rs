@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use promoter_installation::control_plane::{self, Webhook};
+use promoter_installation::{
+    control_plane,
+    webhook::{Address, Webhook},
+};
 use promoter_kubernetes::{
     objects::{Error, Objects, Write},
     resource::Resource,
@@ -64,8 +67,8 @@ pub(crate) async fn run(
 fn installed(arguments: &Enable) -> anyhow::Result<control_plane::ControlPlane> {
     let webhook = match &arguments.webhook_url {
         Some(url) => Some(Webhook {
+            address: Address::Url(url.clone()),
             authorities: arguments.ca_file.as_deref().map(authorities).transpose()?,
-            url: url.clone(),
         }),
         None => None,
     };
@@ -96,8 +99,8 @@ async fn disable(control_plane: &Objects) -> anyhow::Result<()> {
     let mut objects = control_plane::ControlPlane {
         hub_user: String::new(),
         webhook: Some(Webhook {
+            address: Address::Url(String::new()),
             authorities: None,
-            url: String::new(),
         }),
     }
     .objects();

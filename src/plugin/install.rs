@@ -49,7 +49,10 @@ fn resource(object: &Value) -> anyhow::Result<Resource> {
 
 #[cfg(test)]
 mod tests {
-    use promoter_installation::control_plane::{ControlPlane, Webhook};
+    use promoter_installation::{
+        control_plane::ControlPlane,
+        webhook::{Address, Webhook},
+    };
 
     use super::*;
 
@@ -58,8 +61,8 @@ mod tests {
         let everything = ControlPlane {
             hub_user: "hub".to_owned(),
             webhook: Some(Webhook {
+                address: Address::Url("https://webhook.example".to_owned()),
                 authorities: None,
-                url: "https://webhook.example".to_owned(),
             }),
         };
         for object in everything.objects() {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, anyhow, bail};
 use promoter_api::marks::GUARD_POLICY;
-use promoter_installation::member as guard;
+use promoter_installation::member::{self as installed, guard};
 use promoter_kubernetes::{
     identity,
     members::{self, Members},
@@ -42,7 +42,12 @@ pub(crate) async fn run(connection: &Connection, action: &Member) -> anyhow::Res
         } => {
             let user = karmada_user.as_deref();
             let user = karmada_user_of(connection, &member.cluster, user).await?;
-            let objects = guard::guard(&user);
+            let objects = installed::Member {
+                admission: None,
+                guard: true,
+                karmada_user: user.clone(),
+            }
+            .objects();
             if let Some(format) = output {
                 print(&manifest::documents(&objects, *format)?);
                 return Ok(Exit::Done);
@@ -63,7 +68,7 @@ pub(crate) async fn run(connection: &Connection, action: &Member) -> anyhow::Res
 async fn enable(
     connection: &Connection,
     member: &MemberCluster,
-    objects: &[Value; 2],
+    objects: &[Value],
     user: &str,
 ) -> Result<(), Failure> {
     let reached = reach(connection, member).await?;
@@ -150,7 +155,7 @@ async fn karmada_user_of(
         }
         Err(error) => return Err(error.into()),
     };
-    let user = guard::default_karmada_user(cluster);
+    let user = installed::default_karmada_user(cluster);
     complain(&format!(
         "warning: cluster {cluster} could not be asked as whom Karmada writes there ({problem}); \
          {user} is taken for it, as `karmadactl join` has it; --karmada-user names another\n"
