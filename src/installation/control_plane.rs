@@ -21,6 +21,9 @@ pub const PROMOTIONS_PATH: &str = "/mutate/promotions";
 /// The user as whom the hub reaches the control plane, unless it is told otherwise.
 pub const HUB_USER: &str = "karmada-promoter";
 
+/// The user as whom the webhook reaches the control plane, unless it is told otherwise.
+pub const WEBHOOK_USER: &str = "karmada-promoter-webhook";
+
 /// The Lease that hubs compete for.
 pub const LEASE: &str = "karmada-promoter-hub";
 
@@ -31,11 +34,13 @@ pub struct ControlPlane {
     pub hub_user: String,
     /// The webhook that names who asks; without one, whoever asks has to say so.
     pub webhook: Option<Webhook>,
+    /// The user as whom the webhook reaches the control plane.
+    pub webhook_user: String,
 }
 
 impl ControlPlane {
-    /// Every object, in the order in which they are to be applied: the hub gets its rights last,
-    /// when it can no longer be made to act as somebody else.
+    /// Every object, in the order in which they are to be applied: the hub gets its rights when it
+    /// can no longer be made to act as somebody else, and what it does is seen by the webhook last.
     #[must_use]
     pub fn objects(&self) -> Vec<Value> {
         let mut objects = vec![
@@ -48,7 +53,9 @@ impl ControlPlane {
         }
         objects.extend(rights::of_people());
         objects.push(rights::of_hub());
-        objects.push(rights::binding_of_hub(&self.hub_user));
+        objects.push(rights::binding(marks::FIELD_MANAGER, &self.hub_user));
+        objects.push(rights::of_webhook());
+        objects.push(rights::binding(rights::WEBHOOK, &self.webhook_user));
         objects
     }
 }
@@ -91,8 +98,12 @@ mod tests {
     use crate::webhook::Address;
 
     fn installed(webhook: Option<Webhook>) -> Vec<Value> {
-        let hub_user = HUB_USER.to_owned();
-        ControlPlane { hub_user, webhook }.objects()
+        ControlPlane {
+            hub_user: HUB_USER.to_owned(),
+            webhook,
+            webhook_user: WEBHOOK_USER.to_owned(),
+        }
+        .objects()
     }
 
     fn kinds(objects: &[Value]) -> Vec<&str> {
@@ -103,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hub_gets_its_rights_last() {
+    fn the_hub_and_the_webhook_get_their_rights_last() {
         let objects = installed(None);
         assert_eq!(
             kinds(&objects),
@@ -115,10 +126,14 @@ mod tests {
                 "ClusterRole",
                 "ClusterRole",
                 "ClusterRoleBinding",
+                "ClusterRole",
+                "ClusterRoleBinding",
             ]
         );
-        let binding = objects.last().unwrap();
-        assert_eq!(binding["subjects"][0]["name"], "karmada-promoter");
+        for (index, name) in [(6, "karmada-promoter"), (8, "karmada-promoter-webhook")] {
+            assert_eq!(objects[index]["subjects"][0]["name"], name);
+            assert_eq!(objects[index]["roleRef"]["name"], name);
+        }
         for object in &objects {
             assert!(object["apiVersion"].is_string(), "{object}");
             let manager = &object["metadata"]["labels"][marks::MANAGED_BY];

@@ -63,6 +63,11 @@ impl Resource {
         "admissionregistration.k8s.io/v1",
         "validatingadmissionpolicybindings",
     );
+    /// Webhooks that may refuse what is written.
+    pub const VALIDATING_WEBHOOK_CONFIGURATION: Self = Self::new(
+        "admissionregistration.k8s.io/v1",
+        "validatingwebhookconfigurations",
+    );
     /// Karmada's rendered manifests.
     pub const WORK: Self = Self::new("work.karmada.io/v1alpha1", "works");
 

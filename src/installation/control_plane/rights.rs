@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use super::LEASE;
 use crate::{RBAC, aggregated, metadata};
 
+/// The name of the webhook's role.
+pub(super) const WEBHOOK: &str = "karmada-promoter-webhook";
+
 /// What the hub does in the control plane, verb by verb.
 ///
 /// It reads Karmada's credentials of the members, so whoever has the hub's identity has the
@@ -46,12 +49,30 @@ pub(super) fn of_hub() -> Value {
     })
 }
 
-pub(super) fn binding_of_hub(user: &str) -> Value {
+/// What the webhook reads in the control plane: what is federated. It writes nothing.
+///
+/// It asks for metadata only, but rights know no such difference, and Works carry Secrets.
+pub(super) fn of_webhook() -> Value {
+    let read = ["get", "list", "watch"];
+    json!({
+        "apiVersion": format!("{RBAC}/v1"),
+        "kind": "ClusterRole",
+        "metadata": metadata(WEBHOOK),
+        "rules": [
+            rule(marks::OUR_DOMAIN, &["promotions"], &read),
+            rule("apps", &["deployments"], &read),
+            rule("work.karmada.io", &["works"], &read),
+        ],
+    })
+}
+
+/// Gives a role to a user.
+pub(super) fn binding(role: &str, user: &str) -> Value {
     json!({
         "apiVersion": format!("{RBAC}/v1"),
         "kind": "ClusterRoleBinding",
-        "metadata": metadata(marks::FIELD_MANAGER),
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": marks::FIELD_MANAGER},
+        "metadata": metadata(role),
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user}],
     })
 }
@@ -98,6 +119,18 @@ mod tests {
         let verbs = deployments.and_then(|rule| rule["verbs"].as_array());
         // A whole object that is written (PUT) is `update`, which no patch needs.
         assert!(verbs.is_some_and(|verbs| verbs.contains(&json!("update"))));
+    }
+
+    #[test]
+    fn the_webhook_reads_and_writes_nothing() {
+        let role = of_webhook();
+        for rule in role["rules"].as_array().unwrap() {
+            assert_eq!(rule["verbs"], json!(["get", "list", "watch"]));
+        }
+        let text = role.to_string();
+        for word in ["*", "secrets", "configmaps", "clusters"] {
+            assert!(!text.contains(&format!("\"{word}\"")), "{word}");
+        }
     }
 
     #[test]

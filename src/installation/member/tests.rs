@@ -194,7 +194,7 @@ fn a_policy_that_pins_less_does_not_count() {
         problem(&policy, &binding, "somebody"),
         Problem::Policy { .. }
     ));
-    let mut warns = binding.clone();
+    let mut warns = binding;
     warns["spec"]["validationActions"] = json!(["Warn"]);
     assert_eq!(
         problem(&policy, &warns, USER),
