@@ -15,13 +15,13 @@ use tokio::{
     sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{
-    chart, marked,
-    promoter::{Promoter, WEBHOOK},
-};
+use super::{chart, marked, promoter::Promoter};
 
 /// The hub's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
+
+/// The webhook's name among a fleet's processes.
+pub(crate) const WEBHOOK: &str = "admission-webhook";
 
 /// Installs the guard in a member (`enable`) or removes it (`disable`).
 pub(crate) async fn guard(fleet: &Fleet, member: &str, action: &str) -> Result<()> {

@@ -14,10 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{LIMIT, eventually};
-
-/// The name of the webhook among a fleet's processes.
-pub(crate) const WEBHOOK: &str = "admission-webhook";
+use super::{LIMIT, eventually, fleet::WEBHOOK};
 
 /// The webhook of a fleet, or one that a test has started besides.
 pub(crate) struct Promoter {
