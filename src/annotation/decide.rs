@@ -2,9 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use promoter_api::marks;
-use promoter_domain::{opt_in::OptIns, precondition};
-
-use crate::promotions::Record;
+use promoter_domain::{
+    opt_in::OptIns,
+    verdict::{self, Accepted, Existing, Record, Rejection, Subject, SubjectKind},
+};
 
 /// What is to be done about a Deployment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,22 +17,7 @@ pub(crate) enum Decision {
     /// Ask for its Promotion anew, from this cluster.
     Reopen,
     /// Tell whoever annotated it why nothing happens.
-    Warn(Warning),
-}
-
-/// Why an annotation has no effect.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Warning {
-    /// Karmada keeps the Deployment already.
-    AlreadyFederated,
-    /// The workload of that name is promoted from these other clusters.
-    ConflictingTemplate(Vec<String>),
-    /// The annotation has another value than the two.
-    InvalidAnnotation(String),
-    /// The cluster may not opt in to the namespace.
-    NamespaceNotAllowed,
-    /// Karmada never propagates what is in the namespace.
-    NamespaceReserved,
+    Warn(Rejection),
 }
 
 /// Whether a Deployment asks for anything, or should be told that it asks wrongly.
@@ -51,80 +37,42 @@ pub(crate) fn decide(
     promotion: Option<&Record>,
     federated: bool,
 ) -> Decision {
-    if !asks(metadata) {
+    let Some(enabled) = enabled(metadata).filter(|_| asks(metadata)) else {
         return Decision::Nothing;
+    };
+    if let Err(rejection) = verdict::check_value(enabled) {
+        return Decision::Warn(rejection);
     }
-    if let Some(other) = enabled(metadata).filter(|enabled| *enabled != "true") {
-        return Decision::Warn(Warning::InvalidAnnotation(other.to_owned()));
-    }
-    let namespace = metadata.namespace.as_deref().unwrap_or_default();
     match promotion {
         // Once it is gone, the Deployment is looked at again.
         Some(promotion) if promotion.deleting => return Decision::Nothing,
+        // What somebody has asked for in the control plane goes on wherever it is.
         Some(promotion) if !promotion.released && promotion.is_from(cluster) => {
             return Decision::Nothing;
         }
         _ => {}
     }
-    if precondition::is_reserved_namespace(namespace) {
-        return Decision::Warn(Warning::NamespaceReserved);
-    }
-    // Before anything is told of what the control plane has there.
-    if !opt_ins.allow(cluster, namespace) {
-        return Decision::Warn(Warning::NamespaceNotAllowed);
-    }
-    match promotion {
-        // Released, it belongs to no cluster any more.
-        Some(promotion) if promotion.released => Decision::Reopen,
-        Some(promotion) => Decision::Warn(Warning::ConflictingTemplate(promotion.clusters.clone())),
-        None if federated => Decision::Warn(Warning::AlreadyFederated),
-        None => Decision::Create,
+    let existing = Existing {
+        federated: federated && promotion.is_none(),
+        promotion,
+        // The engine looks for one before it writes anything.
+        template: false,
+    };
+    match verdict::decide(&subject(cluster, metadata), enabled, opt_ins, existing) {
+        Ok(Accepted::Begins) => Decision::Create,
+        Ok(Accepted::InHand) => Decision::Nothing,
+        Ok(Accepted::Reopens) => Decision::Reopen,
+        Err(rejection) => Decision::Warn(rejection),
     }
 }
 
-impl Warning {
-    /// The stable word.
-    pub(crate) const fn reason(&self) -> &'static str {
-        match self {
-            Self::AlreadyFederated => "AlreadyFederated",
-            Self::ConflictingTemplate(_) => "ConflictingTemplate",
-            Self::InvalidAnnotation(_) => "InvalidAnnotation",
-            Self::NamespaceNotAllowed => "NamespaceNotAllowed",
-            Self::NamespaceReserved => "NamespaceReserved",
-        }
-    }
-
-    /// What happened to a Deployment, and what to do.
-    pub(crate) fn note(&self, cluster: &str, namespace: &str, name: &str) -> String {
-        let key = marks::ENABLED;
-        match self {
-            Self::AlreadyFederated => format!(
-                "Deployment {namespace}/{name} of cluster {cluster} is not promoted: a Work of \
-                 the control plane keeps it, so it is federated already; edit it in the control \
-                 plane"
-            ),
-            Self::ConflictingTemplate(clusters) => format!(
-                "Deployment {namespace}/{name} of cluster {cluster} is not promoted: a workload \
-                 of that name is promoted from {}, see Promotion {namespace}/{name} in the \
-                 control plane; rename one of them, or take {key} off",
-                clusters.join(", ")
-            ),
-            // The value comes last: it may be long, and is then what is cut off.
-            Self::InvalidAnnotation(value) => format!(
-                "Deployment {namespace}/{name} of cluster {cluster} is not promoted: {key} must \
-                 be \"true\" to promote it or \"false\" not to, and it is {value:?}"
-            ),
-            Self::NamespaceNotAllowed => format!(
-                "Deployment {namespace}/{name} of cluster {cluster} is not promoted: the cluster \
-                 may not opt in to that namespace; have it allowed where the hub runs (--opt-in), \
-                 or promote it from the control plane with kubectl promote"
-            ),
-            Self::NamespaceReserved => format!(
-                "Deployment {namespace}/{name} of cluster {cluster} is not promoted: the \
-                 namespace is kept for the system, and Karmada never propagates what is in it; \
-                 take {key} off"
-            ),
-        }
+/// A Deployment of a cluster, as it is told of.
+pub(crate) fn subject<'a>(cluster: &'a str, metadata: &'a ObjectMeta) -> Subject<'a> {
+    Subject {
+        cluster,
+        kind: SubjectKind::Deployment,
+        name: metadata.name.as_deref().unwrap_or_default(),
+        namespace: metadata.namespace.as_deref().unwrap_or_default(),
     }
 }
 
@@ -139,7 +87,6 @@ fn enabled(metadata: &ObjectMeta) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-    use promoter_api::reason::Reason;
 
     use super::*;
 
@@ -181,10 +128,11 @@ mod tests {
             deleting: true,
             ..released.clone()
         };
-        let conflict = || Decision::Warn(Warning::ConflictingTemplate(vec!["member2".to_owned()]));
-        let invalid = |value: &str| Decision::Warn(Warning::InvalidAnnotation(value.to_owned()));
-        let reserved = || Decision::Warn(Warning::NamespaceReserved);
-        let federated = || Decision::Warn(Warning::AlreadyFederated);
+        let conflict =
+            || Decision::Warn(Rejection::ConflictingPromotion(vec!["member2".to_owned()]));
+        let invalid = |value: &str| Decision::Warn(Rejection::InvalidValue(value.to_owned()));
+        let reserved = || Decision::Warn(Rejection::NamespaceReserved);
+        let federated = || Decision::Warn(Rejection::AlreadyFederated);
         let cases = [
             // Nobody asked.
             ("shop", None, None, false, Decision::Nothing),
@@ -257,7 +205,7 @@ mod tests {
             released: true,
             ..record("member1")
         };
-        let not_allowed = || Decision::Warn(Warning::NamespaceNotAllowed);
+        let not_allowed = || Decision::Warn(Rejection::NamespaceNotAllowed);
         for (promotion, federated, decision) in [
             (None, false, not_allowed()),
             // Nothing is told of what is there.
@@ -288,32 +236,5 @@ mod tests {
                 Decision::Nothing
             );
         }
-    }
-
-    #[test]
-    fn warnings_say_the_stable_word_and_what_to_do() {
-        let words = [
-            (Warning::AlreadyFederated, Reason::AlreadyFederated),
-            (
-                Warning::ConflictingTemplate(vec!["member2".to_owned()]),
-                Reason::ConflictingTemplate,
-            ),
-            (Warning::NamespaceNotAllowed, Reason::NamespaceNotAllowed),
-            (Warning::NamespaceReserved, Reason::NamespaceReserved),
-        ];
-        for (warning, reason) in words {
-            assert_eq!(warning.reason(), reason.to_string());
-            let note = warning.note("member1", "shop", "web");
-            assert!(
-                note.starts_with("Deployment shop/web of cluster member1 "),
-                "{note}"
-            );
-        }
-        let note = Warning::InvalidAnnotation("yes".to_owned()).note("member1", "shop", "web");
-        assert!(
-            note.contains(r#""true""#) && note.contains(r#""false""#),
-            "{note}"
-        );
-        assert!(note.ends_with(r#""yes""#), "{note}");
     }
 }

@@ -5,7 +5,12 @@ use promoter_api::promotion::{
     DependencyKind, DesiredState, ManagedDependencies, ManagedWorkload, OnClusterRemoval,
     Promotion, PromotionSpec, Requester, StaleMarks, WorkloadReference,
 };
-use promoter_domain::{authorization::requester_patch, object::ObjectKind, plan};
+use promoter_domain::{
+    authorization::requester_patch,
+    object::ObjectKind,
+    plan,
+    verdict::{Record, Rejection},
+};
 use promoter_kubernetes::{
     events::{EventType, Events},
     existing,
@@ -18,8 +23,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Door, Key,
-    decide::{self, Decision, Warning},
-    promotions::Record,
+    decide::{self, Decision},
 };
 
 /// How often what was decided is decided anew, because something changed meanwhile.
@@ -100,8 +104,8 @@ impl Door {
             let written = match (decision, promotion) {
                 (Decision::Create, _) => self.create(member, key).await?,
                 (Decision::Reopen, Some(promotion)) => self.reopen(member, key, &promotion).await?,
-                (Decision::Warn(warning), _) => {
-                    self.warn(member, events, &metadata, &warning).await;
+                (Decision::Warn(rejection), _) => {
+                    self.warn(member, events, &metadata, &rejection).await;
                     Written::Done
                 }
                 (Decision::Nothing | Decision::Reopen, _) => Written::Done,
@@ -217,16 +221,14 @@ impl Door {
         member: &Member,
         events: &Events,
         metadata: &ObjectMeta,
-        warning: &Warning,
+        rejection: &Rejection,
     ) {
         let uid = metadata.uid.as_deref().unwrap_or_default();
-        let reason = warning.reason();
+        let reason = rejection.reason();
         if !self.warns_first(uid, reason) {
             return;
         }
-        let namespace = metadata.namespace.as_deref().unwrap_or_default();
-        let name = metadata.name.as_deref().unwrap_or_default();
-        let note = warning.note(&member.name, namespace, name);
+        let note = rejection.message(&decide::subject(&member.name, metadata));
         tracing::info!(reason, "{note}");
         let object = ObjectReference {
             api_version: Some(ObjectKind::Deployment.api_version().to_owned()),

@@ -19,23 +19,11 @@ use kube::{
     api::{ApiResource, DynamicObject},
     runtime::watcher::Event,
 };
-use promoter_api::promotion::{DesiredState, Phase, Promotion};
+use promoter_api::promotion::Promotion;
+use promoter_domain::verdict::Record;
 use promoter_kubernetes::watch;
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{Door, Key};
-
-/// What the door needs to know of a Promotion.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Record {
-    /// The clusters that the workload is promoted from.
-    pub(crate) clusters: Vec<String>,
-    /// Whether it is being deleted.
-    pub(crate) deleting: bool,
-    /// Whether Karmada has let go of the workload, and nobody wants it back yet.
-    pub(crate) released: bool,
-}
 
 /// The Promotions that are known.
 #[derive(Default)]
@@ -130,35 +118,6 @@ impl Index {
     }
 }
 
-impl Record {
-    /// Whether the workload is promoted from a cluster.
-    pub(crate) fn is_from(&self, cluster: &str) -> bool {
-        self.clusters.iter().any(|from| from == cluster)
-    }
-
-    /// What a Promotion as the API server answers it says.
-    pub(crate) fn read(promotion: &Value) -> Self {
-        let deleting = promotion["metadata"]["deletionTimestamp"].is_string();
-        Self::new(deleting, promotion)
-    }
-
-    fn new(deleting: bool, promotion: &Value) -> Self {
-        let spec = &promotion["spec"];
-        let phase = Phase::deserialize(&promotion["status"]["phase"]).ok();
-        let desired = DesiredState::deserialize(&spec["desiredState"]).ok();
-        Self {
-            clusters: spec["clusters"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|cluster| cluster.as_str().map(str::to_owned))
-                .collect(),
-            deleting,
-            released: phase == Some(Phase::Released) && desired == Some(DesiredState::Released),
-        }
-    }
-}
-
 fn key(promotion: &DynamicObject) -> Key {
     Key {
         namespace: promotion.metadata.namespace.clone().unwrap_or_default(),
@@ -186,26 +145,6 @@ mod tests {
             namespace: "shop".to_owned(),
             name: name.to_owned(),
         }
-    }
-
-    #[test]
-    fn only_what_is_released_and_wanted_so_is_released() {
-        for (desired, phase, released) in [
-            ("Released", "Released", true),
-            ("Released", "Releasing", false),
-            ("Released", "Promoted", false),
-            ("Promoted", "Released", false),
-            ("Released", "ThoughtOfLater", false),
-        ] {
-            let record = Record::new(false, &promotion("web", desired, phase).data);
-            assert_eq!(record.released, released, "{desired} {phase}");
-            assert_eq!(record.clusters, ["member1"]);
-        }
-        let record = Record::read(&json!({
-            "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"},
-            "spec": {"clusters": ["member1"]},
-        }));
-        assert!(record.deleting && !record.released);
     }
 
     #[test]

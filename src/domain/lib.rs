@@ -7,6 +7,7 @@
 //! In the order in which a promotion meets them:
 //! - [`object`]: the objects a promotion is about, and what they are called in Karmada;
 //! - [`stamp`]: who opted in, as a member says it;
+//! - [`verdict`]: what is said to an opt-in;
 //! - [`authorization`] and [`opt_in`]: what whoever asks must be allowed to do by themselves;
 //! - [`closure`]: what a pod template needs to start;
 //! - [`precondition`]: what must hold before anything is written;
@@ -35,3 +36,4 @@ pub mod stamp;
 pub mod step;
 pub mod strip;
 pub mod template;
+pub mod verdict;
