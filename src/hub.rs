@@ -8,15 +8,13 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::Client;
 use promoter_domain::opt_in::{OptIn, OptIns};
 use promoter_engine::{Context, Limits, controller};
 use promoter_kubernetes::{events::Events, members::Members, objects::Objects, resource::Resource};
 
 use crate::{
+    connect::connect,
     election::{ElectionArguments, while_leading},
     stopped::Stopped,
 };
@@ -154,21 +152,4 @@ impl Hub {
             }
         }
     }
-}
-
-async fn connect(kubeconfig: Option<PathBuf>, context: Option<String>) -> anyhow::Result<Client> {
-    let options = KubeConfigOptions {
-        context,
-        ..KubeConfigOptions::default()
-    };
-    let config = match kubeconfig {
-        Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(&path)
-                .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?;
-            Config::from_custom_kubeconfig(kubeconfig, &options).await
-        }
-        None => Config::from_kubeconfig(&options).await,
-    };
-    let config = config.context("the kubeconfig names no usable control plane")?;
-    Client::try_from(config).context("no client can be made of the kubeconfig")
 }

@@ -2,6 +2,7 @@
 //!
 //! Only flags and wiring live here: what a role does is its crate's.
 
+mod connect;
 mod election;
 mod hub;
 mod stopped;

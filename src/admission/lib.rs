@@ -3,11 +3,15 @@
 //! - [`server`]: sockets, TLS, HTTP, and what a hostile client may not do;
 //! - `routes`: from a path and a body to an answer, without a socket;
 //! - `review`: the AdmissionReview around a request, read and written;
-//! - `promotion`: whom a Promotion acts as.
+//! - `promotion`: whom a Promotion acts as;
+//! - `opt_in`: who opts something of a member in, and whether it may be;
+//! - [`index`]: what the control plane has, as far as that decides.
 //!
-//! What is decided is decided by pure functions of the request: nothing is looked up, nothing is
-//! remembered, and every replica answers the same.
+//! What is decided is decided by pure functions of the request and of the index: nothing is looked
+//! up meanwhile, nothing that was asked is remembered, and every replica answers the same.
 
+pub mod index;
+mod opt_in;
 mod promotion;
 mod review;
 mod routes;

@@ -71,6 +71,7 @@ fn denied(error: &serde_json::Error) -> Verdict {
     Verdict::Denied(Denial {
         code: 422,
         message: format!("the Promotion cannot be understood: {error}"),
+        reason: "Invalid",
     })
 }
 

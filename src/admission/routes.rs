@@ -1,41 +1,95 @@
 //! From a path and a body to an answer.
 
+use std::sync::Arc;
+
 use http::StatusCode;
+use promoter_domain::{opt_in::OptIns, stamp};
 use promoter_installation::control_plane::PROMOTIONS_PATH;
 
-use crate::{promotion, review};
+use crate::{
+    index::Index,
+    opt_in, promotion,
+    review::{self, Answered},
+};
 
 /// What is decided under which path, and what has to be known for it.
 #[derive(Clone, Debug)]
 pub struct Routes {
+    /// The members that are answered; empty where it is every one.
+    pub clusters: Vec<String>,
     /// The user as whom the hub reaches the control plane.
     pub hub_user: String,
+    /// What the control plane has, where that is known.
+    pub index: Option<Arc<Index>>,
+    /// Which clusters may opt in to which namespaces.
+    pub opt_ins: OptIns,
 }
 
 /// What is decided under a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Route {
+pub(crate) enum Route<'a> {
     /// Whom a Promotion acts as.
     Promotions,
+    /// Who opts in, by the name of the installation that pins stamps in the member.
+    Stamp(&'a str),
+    /// Whether something of this member may opt in.
+    Verdict(&'a str),
 }
 
 impl Routes {
     /// The route of a path, if there is one.
-    pub(crate) fn find(path: &str) -> Option<Route> {
-        (path == PROMOTIONS_PATH).then_some(Route::Promotions)
+    pub(crate) fn find<'a>(&self, path: &'a str) -> Option<Route<'a>> {
+        if path == PROMOTIONS_PATH {
+            return Some(Route::Promotions);
+        }
+        let (cluster, rest) = path.strip_prefix("/admit/")?.split_once('/')?;
+        if !is_cluster(cluster) || !self.answers(cluster) {
+            return None;
+        }
+        match rest.split_once('/') {
+            None if rest == "validate" => Some(Route::Verdict(cluster)),
+            None if rest == "mutate" => Some(Route::Stamp("")),
+            Some(("mutate", installation)) if stamp::is_installation(installation) => {
+                Some(Route::Stamp(installation))
+            }
+            _ => None,
+        }
     }
 
     /// Answers the review in a body. What is none is answered by a status and a line of text.
     pub(crate) fn answer(
         &self,
-        route: Route,
+        route: Route<'_>,
         body: &[u8],
-    ) -> Result<Vec<u8>, (StatusCode, String)> {
-        let answer = match route {
-            Route::Promotions => {
-                review::answer(body, |request| promotion::decide(request, &self.hub_user))
-            }
+    ) -> Result<Answered, (StatusCode, String)> {
+        let unread = match route {
+            Route::Promotions => None,
+            Route::Stamp(_) | Route::Verdict(_) if opt_in::may_concern(body) => None,
+            Route::Stamp(_) | Route::Verdict(_) => review::allow_unread(body),
         };
-        answer.map_err(|malformed| (StatusCode::BAD_REQUEST, malformed.to_string()))
+        if let Some(answered) = unread {
+            return Ok(answered);
+        }
+        let answered = review::answer(body, |request| match route {
+            Route::Promotions => promotion::decide(request, &self.hub_user).into(),
+            Route::Stamp(installation) => opt_in::stamp(request, installation),
+            Route::Verdict(cluster) => {
+                opt_in::verdict(request, cluster, &self.opt_ins, self.index.as_deref())
+            }
+        });
+        answered.map_err(|malformed| (StatusCode::BAD_REQUEST, malformed.to_string()))
     }
+
+    fn answers(&self, cluster: &str) -> bool {
+        self.clusters.is_empty() || self.clusters.iter().any(|name| name == cluster)
+    }
+}
+
+/// Whether a text can name a cluster, as Karmada allows it: a label of DNS.
+fn is_cluster(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(known)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }

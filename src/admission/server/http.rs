@@ -59,8 +59,8 @@ pub(super) fn line(status: StatusCode, text: &'static str) -> Response<Full<Byte
 
 async fn review(connection: &Connection, request: Request<Incoming>) -> Result<Vec<u8>, Refusal> {
     let (head, body) = request.into_parts();
-    let route = route(&head.method, head.uri.path(), &head.headers)?;
     let shared = &connection.shared;
+    let route = route(&shared.routes, &head.method, head.uri.path(), &head.headers)?;
     let body = shared
         .budget
         .read(body, &shared.limits)
@@ -83,11 +83,16 @@ async fn review(connection: &Connection, request: Request<Incoming>) -> Result<V
     if body.bytes.is_empty() {
         return Err((StatusCode::BAD_REQUEST, "there is no body".to_owned()));
     }
-    shared.routes.answer(route, &body.bytes)
+    Ok(shared.routes.answer(route, &body.bytes)?.body)
 }
 
-fn route(method: &Method, path: &str, headers: &HeaderMap) -> Result<Route, Refusal> {
-    let Some(route) = Routes::find(path) else {
+fn route<'a>(
+    routes: &Routes,
+    method: &Method,
+    path: &'a str,
+    headers: &HeaderMap,
+) -> Result<Route<'a>, Refusal> {
+    let Some(route) = routes.find(path) else {
         return Err((
             StatusCode::NOT_FOUND,
             format!("nothing is decided at {path}"),
@@ -118,8 +123,14 @@ mod tests {
     #[test]
     fn what_is_no_review_is_refused_by_its_header() {
         let json = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
+        let routes = Routes {
+            clusters: Vec::new(),
+            hub_user: String::new(),
+            index: None,
+            opt_ins: Vec::new().into(),
+        };
         let status = |method, path, headers: &HeaderMap| {
-            route(&method, path, headers).map_err(|(status, _)| status)
+            route(&routes, &method, path, headers).map_err(|(status, _)| status)
         };
         let path = "/mutate/promotions";
         assert_eq!(status(Method::POST, path, &json), Ok(Route::Promotions));

@@ -109,7 +109,10 @@ impl Fixture {
             health_address: local,
             limits,
             routes: Routes {
+                clusters: Vec::new(),
                 hub_user: "hub".to_owned(),
+                index: None,
+                opt_ins: vec!["*=*".parse().unwrap()].into(),
             },
         })
         .await

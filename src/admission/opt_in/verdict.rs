@@ -1,0 +1,146 @@
+//! Whether something may opt in, told to whoever asks while they wait.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use promoter_api::marks;
+use promoter_domain::{
+    opt_in::OptIns,
+    verdict::{self, Accepted, Existing, Rejection, Subject, SubjectKind},
+};
+
+use super::{object::Object, subject_kind, unreadable};
+use crate::{
+    index::Index,
+    review::{Decision, Denial, Request, Verdict},
+};
+
+/// The verdict on what newly opts in, in a cluster; nothing is said to anything else.
+///
+/// Without an index nothing is known of the control plane, and the hub says later what speaks
+/// against it there.
+pub(crate) fn verdict(
+    request: &Request<'_>,
+    cluster: &str,
+    opt_ins: &OptIns,
+    index: Option<&Index>,
+) -> Decision {
+    let Some(kind) = subject_kind(request) else {
+        return Verdict::Allowed.into();
+    };
+    let read = |object| Object::read(object, kind);
+    let (new, old) = match (read(request.object), read(request.old_object)) {
+        (Ok(new), Ok(old)) => (new, old),
+        (Err(error), _) | (_, Err(error)) => return Verdict::Denied(unreadable(&error)).into(),
+    };
+    let Some(value) = new.opts_in(&old).filter(|_| !new.deleting) else {
+        return Verdict::Allowed.into();
+    };
+    // The request's name is empty where the API server has chosen the object's.
+    let name = if request.name.is_empty() {
+        &*new.name
+    } else {
+        &*request.name
+    };
+    let subject = Subject {
+        cluster,
+        kind,
+        name,
+        namespace: match kind {
+            SubjectKind::Deployment => &*request.namespace,
+            SubjectKind::Namespace => name,
+        },
+    };
+    match decide(&subject, value, opt_ins, index) {
+        Ok(accepted) => Decision {
+            audit: audited("accepted"),
+            verdict: Verdict::Allowed,
+            warnings: acceptance(&subject, accepted),
+        },
+        Err(denial) => Decision {
+            audit: audited(denial.reason),
+            verdict: Verdict::Denied(denial),
+            warnings: Vec::new(),
+        },
+    }
+}
+
+fn decide(
+    subject: &Subject<'_>,
+    value: &str,
+    opt_ins: &OptIns,
+    index: Option<&Index>,
+) -> Result<Accepted, Denial> {
+    let rejected = |rejection: Rejection| denial(&rejection, subject);
+    // What needs no look at the control plane.
+    let accepted =
+        verdict::decide(subject, value, opt_ins, Existing::default()).map_err(rejected)?;
+    let (Some(index), SubjectKind::Deployment) = (index, subject.kind) else {
+        return Ok(accepted);
+    };
+    let known = index.known().ok_or_else(|| Denial {
+        code: 503,
+        message: format!(
+            "{subject} is not promoted: this webhook has just begun, and does not know yet what \
+             the control plane has; try again in a moment"
+        ),
+        reason: "ServiceUnavailable",
+    })?;
+    let existing = known.existing(subject);
+    verdict::decide(subject, value, opt_ins, existing).map_err(rejected)
+}
+
+fn denial(rejection: &Rejection, subject: &Subject<'_>) -> Denial {
+    let code = match rejection {
+        Rejection::InvalidValue(_) => 422,
+        Rejection::AlreadyFederated
+        | Rejection::ConflictingPromotion(_)
+        | Rejection::ConflictingTemplate
+        | Rejection::NamespaceNotAllowed
+        | Rejection::NamespaceReserved => 403,
+    };
+    Denial {
+        code,
+        message: rejection.message(subject),
+        reason: rejection.reason(),
+    }
+}
+
+/// What happens next, and how to follow it.
+fn acceptance(subject: &Subject<'_>, accepted: Accepted) -> Vec<String> {
+    let Subject {
+        name, namespace, ..
+    } = subject;
+    let (phase, reason) = (marks::PHASE, marks::REASON);
+    let follow = |whose: &str, name: &str| {
+        format!(
+            "the annotations {phase} and {reason} and the events of {whose} tell how it goes; in \
+             the control plane, `kubectl promote status{name} -n {namespace}`"
+        )
+    };
+    let follow = match subject.kind {
+        SubjectKind::Namespace => follow("each", ""),
+        SubjectKind::Deployment if name.is_empty() => follow("it", ""),
+        SubjectKind::Deployment => follow("it", &format!(" {name}")),
+    };
+    let next = match (subject.kind, accepted) {
+        (SubjectKind::Namespace, _) => format!(
+            "the Deployments of {subject} will be promoted to Karmada, those to come as well, but \
+             for those whose own annotation {} says \"false\"",
+            marks::ENABLED
+        ),
+        (SubjectKind::Deployment, Accepted::Begins) => {
+            format!("{subject} will be promoted to Karmada, with its pods as they are")
+        }
+        (SubjectKind::Deployment, Accepted::InHand) => {
+            format!("{subject} has a Promotion already, which goes on as it is")
+        }
+        (SubjectKind::Deployment, Accepted::Reopens) => {
+            format!("{subject} was released, and will be promoted to Karmada again")
+        }
+    };
+    vec![next, follow]
+}
+
+fn audited(decision: &'static str) -> BTreeMap<&'static str, Cow<'static, str>> {
+    BTreeMap::from([("decision", Cow::Borrowed(decision))])
+}
