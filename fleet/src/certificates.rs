@@ -114,9 +114,19 @@ impl Authority {
 
     /// A certificate for every server of the cluster.
     pub(crate) fn server(&self) -> Result<Pair, CertificateError> {
+        self.server_with(None)
+    }
+
+    /// A certificate for one more server, which may be the Service of its name in the namespace
+    /// `default`, too.
+    pub(crate) fn server_named(&self, name: &str) -> Result<Pair, CertificateError> {
+        self.server_with(Some(format!("{name}.default.svc")))
+    }
+
+    fn server_with(&self, name: Option<String>) -> Result<Pair, CertificateError> {
         make("the servers", || {
-            let names = SERVER_NAMES.map(String::from);
-            let parameters = CertificateParams::new(names)?;
+            let names = SERVER_NAMES.map(String::from).into_iter().chain(name);
+            let parameters = CertificateParams::new(names.collect::<Vec<_>>())?;
             self.sign(parameters, ExtendedKeyUsagePurpose::ServerAuth)
         })
     }

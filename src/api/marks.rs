@@ -38,6 +38,12 @@ pub const GUARD_POLICY: &str = "guard.promote.karmada.io";
 pub const CERTIFICATE: &str = "promote.karmada.io/certificate";
 /// The value of that label. A Secret without it is somebody else's, and is not written to.
 pub const CERTIFICATE_SELF_MANAGED: &str = "self-managed";
+/// The name of the `ValidatingAdmissionPolicy` of a member, and of its binding, that pins who has
+/// opted in; and of the webhooks' configurations there.
+pub const OPT_IN_POLICY: &str = "opt-in.promote.karmada.io";
+/// The name of the `ValidatingAdmissionPolicy` of a member, and of its binding, that warns whoever
+/// edits what Karmada will undo.
+pub const FEDERATED_POLICY: &str = "federated.promote.karmada.io";
 /// Kubernetes' recommended label for the tool that manages an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 

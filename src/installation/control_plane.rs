@@ -9,16 +9,20 @@
 mod policy;
 mod rights;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use kube::CustomResourceExt as _;
 use promoter_api::{marks, promotion::Promotion};
 use serde_json::{Value, json};
+
+use crate::{binding, cel::not_by, metadata, webhook::Webhook};
 
 /// The path under which the webhook decides on Promotions.
 pub const PROMOTIONS_PATH: &str = "/mutate/promotions";
 
 /// The user as whom the hub reaches the control plane, unless it is told otherwise.
 pub const HUB_USER: &str = "karmada-promoter";
+
+/// The user as whom the webhook reaches the control plane, unless it is told otherwise.
+pub const WEBHOOK_USER: &str = "karmada-promoter-webhook";
 
 /// The Lease that hubs compete for.
 pub const LEASE: &str = "karmada-promoter-hub";
@@ -30,68 +34,55 @@ pub struct ControlPlane {
     pub hub_user: String,
     /// The webhook that names who asks; without one, whoever asks has to say so.
     pub webhook: Option<Webhook>,
-}
-
-/// Where the control plane's API server reaches the webhook.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// The authorities that its certificate is checked against, in PEM. Without them, those that
-    /// the API server's machine trusts.
-    pub authorities: Option<String>,
-    /// Its URL, without a path.
-    pub url: String,
+    /// The user as whom the webhook reaches the control plane.
+    pub webhook_user: String,
 }
 
 impl ControlPlane {
-    /// Every object, in the order in which they are to be applied: the hub gets its rights last,
-    /// when it can no longer be made to act as somebody else.
+    /// Every object, in the order in which they are to be applied: the hub gets its rights when it
+    /// can no longer be made to act as somebody else, and what it does is seen by the webhook last.
     #[must_use]
     pub fn objects(&self) -> Vec<Value> {
         let mut objects = vec![
             definition(),
             policy::policy(&self.hub_user),
-            policy::binding(),
+            binding(policy::NAME, "Deny"),
         ];
         if let Some(webhook) = &self.webhook {
-            objects.push(webhook.configuration(&self.hub_user));
+            objects.push(configuration(webhook, &self.hub_user));
         }
         objects.extend(rights::of_people());
         objects.push(rights::of_hub());
-        objects.push(rights::binding_of_hub(&self.hub_user));
+        objects.push(rights::binding(marks::FIELD_MANAGER, &self.hub_user));
+        objects.push(rights::of_webhook());
+        objects.push(rights::binding(rights::WEBHOOK, &self.webhook_user));
         objects
     }
 }
 
-impl Webhook {
-    /// Fails open: the policy refuses what the webhook should have named.
-    fn configuration(&self, hub_user: &str) -> Value {
-        let url = format!("{}{PROMOTIONS_PATH}", self.url.trim_end_matches('/'));
-        let mut client = json!({"url": url});
-        if let Some(authorities) = &self.authorities {
-            client["caBundle"] = json!(BASE64_STANDARD.encode(authorities));
-        }
-        json!({
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
-            "metadata": metadata(marks::FIELD_MANAGER),
-            "webhooks": [{
-                "name": "promotions.promote.karmada.io",
-                "admissionReviewVersions": ["v1"],
-                "clientConfig": client,
-                "failurePolicy": "Ignore",
-                "matchConditions": [
-                    {"name": "not-by-the-hub", "expression": policy::not_by(hub_user)},
-                    {"name": "asks-for-something", "expression": policy::ASKS},
-                ],
-                "matchPolicy": "Equivalent",
-                // Another webhook may change the spec after ours.
-                "reinvocationPolicy": "IfNeeded",
-                "rules": [policy::rule(&["promotions"])],
-                "sideEffects": "None",
-                "timeoutSeconds": 5,
-            }],
-        })
-    }
+/// Fails open: the policy refuses what the webhook should have named.
+fn configuration(webhook: &Webhook, hub_user: &str) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": metadata(marks::FIELD_MANAGER),
+        "webhooks": [{
+            "name": "promotions.promote.karmada.io",
+            "admissionReviewVersions": ["v1"],
+            "clientConfig": webhook.client(PROMOTIONS_PATH),
+            "failurePolicy": "Ignore",
+            "matchConditions": [
+                {"name": "not-by-the-hub", "expression": not_by(hub_user)},
+                {"name": "asks-for-something", "expression": policy::ASKS},
+            ],
+            "matchPolicy": "Equivalent",
+            // Another webhook may change the spec after ours.
+            "reinvocationPolicy": "IfNeeded",
+            "rules": [policy::rule(&["promotions"])],
+            "sideEffects": "None",
+            "timeoutSeconds": 5,
+        }],
+    })
 }
 
 /// The same as the chart's file, which is generated from the same type.
@@ -101,17 +92,18 @@ fn definition() -> Value {
     definition
 }
 
-fn metadata(name: &str) -> Value {
-    json!({"name": name, "labels": {(marks::MANAGED_BY): marks::FIELD_MANAGER}})
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::webhook::Address;
 
     fn installed(webhook: Option<Webhook>) -> Vec<Value> {
-        let hub_user = HUB_USER.to_owned();
-        ControlPlane { hub_user, webhook }.objects()
+        ControlPlane {
+            hub_user: HUB_USER.to_owned(),
+            webhook,
+            webhook_user: WEBHOOK_USER.to_owned(),
+        }
+        .objects()
     }
 
     fn kinds(objects: &[Value]) -> Vec<&str> {
@@ -122,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hub_gets_its_rights_last() {
+    fn the_hub_and_the_webhook_get_their_rights_last() {
         let objects = installed(None);
         assert_eq!(
             kinds(&objects),
@@ -134,10 +126,14 @@ mod tests {
                 "ClusterRole",
                 "ClusterRole",
                 "ClusterRoleBinding",
+                "ClusterRole",
+                "ClusterRoleBinding",
             ]
         );
-        let binding = objects.last().unwrap();
-        assert_eq!(binding["subjects"][0]["name"], "karmada-promoter");
+        for (index, name) in [(6, "karmada-promoter"), (8, "karmada-promoter-webhook")] {
+            assert_eq!(objects[index]["subjects"][0]["name"], name);
+            assert_eq!(objects[index]["roleRef"]["name"], name);
+        }
         for object in &objects {
             assert!(object["apiVersion"].is_string(), "{object}");
             let manager = &object["metadata"]["labels"][marks::MANAGED_BY];
@@ -148,8 +144,8 @@ mod tests {
     #[test]
     fn the_webhook_is_called_by_its_url_and_fails_open() {
         let objects = installed(Some(Webhook {
+            address: Address::Url("https://webhook.example:9443/".to_owned()),
             authorities: Some("PEM".to_owned()),
-            url: "https://webhook.example:9443/".to_owned(),
         }));
         let configuration = objects
             .iter()
@@ -164,18 +160,5 @@ mod tests {
         assert_eq!(webhook["failurePolicy"], "Ignore");
         assert_eq!(webhook["sideEffects"], "None");
         assert_eq!(webhook["rules"][0]["resources"], json!(["promotions"]));
-    }
-
-    #[test]
-    fn an_authority_may_be_left_to_the_machine() {
-        let objects = installed(Some(Webhook {
-            authorities: None,
-            url: "https://webhook.example".to_owned(),
-        }));
-        let client = &objects[3]["webhooks"][0]["clientConfig"];
-        assert_eq!(
-            *client,
-            json!({"url": "https://webhook.example/mutate/promotions"})
-        );
     }
 }

@@ -1,12 +1,10 @@
 //! `kubectl promote control-plane enable` and `disable`.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
+use anyhow::bail;
+use promoter_installation::{
+    control_plane,
+    webhook::{Address, Webhook},
 };
-
-use anyhow::{Context as _, ensure};
-use promoter_installation::control_plane::{self, Webhook};
 use promoter_kubernetes::{
     objects::{Error, Objects, Write},
     resource::Resource,
@@ -18,24 +16,9 @@ use crate::{
     connection::Connection,
     display::{complain, print},
     exit::Exit,
+    in_force::{self, Answer, InForce, NOT_IN_FORCE},
     install, manifest,
 };
-
-/// How long an API server may take to serve a new type, and to call what it was told to call.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-const INTERVAL: Duration = Duration::from_millis(200);
-
-/// What the control plane makes of a Promotion that names somebody else.
-#[derive(Debug, PartialEq)]
-enum Answer {
-    /// It takes it as it is: nothing is in force yet.
-    Accepted,
-    /// The webhook has put the right name there.
-    Corrected,
-    /// The policy refuses it, because the webhook has not answered.
-    Refused,
-}
 
 /// Installs or removes the promoter's part of the control plane.
 pub(crate) async fn run(
@@ -64,31 +47,20 @@ pub(crate) async fn run(
 fn installed(arguments: &Enable) -> anyhow::Result<control_plane::ControlPlane> {
     let webhook = match &arguments.webhook_url {
         Some(url) => Some(Webhook {
-            authorities: arguments.ca_file.as_deref().map(authorities).transpose()?,
-            url: url.clone(),
+            address: Address::Url(url.clone()),
+            authorities: arguments
+                .ca_file
+                .as_deref()
+                .map(install::authorities)
+                .transpose()?,
         }),
         None => None,
     };
     Ok(control_plane::ControlPlane {
         hub_user: arguments.hub_user.clone(),
         webhook,
+        webhook_user: arguments.webhook_user.clone(),
     })
-}
-
-/// Authorities are public; what stands beside them may not be.
-fn authorities(path: &Path) -> anyhow::Result<String> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the certificate authorities in {shown}"))?;
-    ensure!(
-        text.contains("-----BEGIN CERTIFICATE-----"),
-        "{shown} holds no certificate in PEM"
-    );
-    ensure!(
-        !text.contains("PRIVATE KEY-----"),
-        "{shown} holds a private key: name a file with nothing but the certificate authorities"
-    );
-    Ok(text)
 }
 
 async fn disable(control_plane: &Objects) -> anyhow::Result<()> {
@@ -96,9 +68,10 @@ async fn disable(control_plane: &Objects) -> anyhow::Result<()> {
     let mut objects = control_plane::ControlPlane {
         hub_user: String::new(),
         webhook: Some(Webhook {
+            address: Address::Url(String::new()),
             authorities: None,
-            url: String::new(),
         }),
+        webhook_user: String::new(),
     }
     .objects();
     objects.retain(|object| object["kind"] != "CustomResourceDefinition");
@@ -114,38 +87,22 @@ async fn disable(control_plane: &Objects) -> anyhow::Result<()> {
 
 /// Has the control plane answer a Promotion that names somebody else, until it does as it should.
 async fn until_in_force(control_plane: &Objects, arguments: &Enable) -> anyhow::Result<()> {
-    let began = Instant::now();
-    let wanted = match arguments.webhook_url {
-        Some(_) => Answer::Corrected,
-        None => Answer::Refused,
-    };
-    loop {
-        let answer = probe(control_plane).await;
-        if matches!(&answer, Ok(answer) if *answer == wanted) {
-            return Ok(());
+    let webhook = arguments.webhook_url.as_ref();
+    match in_force::until(webhook.is_some(), async || probe(control_plane).await).await {
+        InForce::Yes => {}
+        InForce::WithoutWebhook => complain(&format!(
+            "warning: the control plane does not get an answer from the webhook at {}: see that it \
+             runs, that it can be reached from the control plane's API server, and that its \
+             certificate is for this host and of the authority given by --ca-file. Until then \
+             Promotions have to name who asks, as `kubectl promote` does\n",
+            webhook.map_or("", String::as_str)
+        )),
+        InForce::No(None) => {
+            bail!("{NOT_IN_FORCE}: a Promotion that names somebody else is still taken")
         }
-        if began.elapsed() >= PATIENCE {
-            let Some(url) = arguments
-                .webhook_url
-                .as_ref()
-                .filter(|_| matches!(answer, Ok(Answer::Refused)))
-            else {
-                let seen = match answer {
-                    Ok(_) => "a Promotion that names somebody else is still taken".to_owned(),
-                    Err(error) => error.to_string(),
-                };
-                anyhow::bail!("everything is applied, but not in force after 30 s: {seen}");
-            };
-            complain(&format!(
-                "warning: the control plane does not get an answer from the webhook at {url}: see \
-                 that it runs, that it can be reached from the control plane's API server, and \
-                 that its certificate is for this host and of the authority given by --ca-file. \
-                 Until then Promotions have to name who asks, as `kubectl promote` does\n"
-            ));
-            return Ok(());
-        }
-        tokio::time::sleep(INTERVAL).await;
+        InForce::No(Some(error)) => bail!("{NOT_IN_FORCE}: {error}"),
     }
+    Ok(())
 }
 
 /// What would become of a Promotion that names somebody else. It is not kept.

@@ -1,6 +1,8 @@
 //! Installs objects that belong to no namespace, and takes them away.
 
-use anyhow::Context as _;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
 use promoter_kubernetes::{objects::Objects, resource::Resource};
 use serde_json::Value;
 
@@ -16,18 +18,53 @@ pub(crate) async fn apply(place: &Objects, objects: &[Value]) -> anyhow::Result<
     Ok(())
 }
 
-/// Deletes objects, one after another. One that is gone is passed over.
-pub(crate) async fn remove(place: &Objects, objects: &[Value]) -> anyhow::Result<()> {
+/// Deletes objects, one after another. One that is gone is passed over. Tells how many there were.
+pub(crate) async fn remove(place: &Objects, objects: &[Value]) -> anyhow::Result<usize> {
+    let mut removed = 0;
     for object in objects {
         let (resource, name) = (resource(object)?, name(object));
-        let Some(found) = place.get_metadata(resource, None, name).await? else {
+        let Some(found) = find(place, object).await? else {
             continue;
         };
         let uid = found["metadata"]["uid"].as_str().unwrap_or_default();
         place.delete(resource, None, name, uid).await?;
         print(&format!("{}/{name} deleted\n", resource.plural()));
+        removed += 1;
     }
-    Ok(())
+    Ok(removed)
+}
+
+/// The metadata of an object as it is there.
+pub(crate) async fn find(place: &Objects, object: &Value) -> anyhow::Result<Option<Value>> {
+    let resource = resource(object)?;
+    Ok(place.get_metadata(resource, None, name(object)).await?)
+}
+
+/// What an object is called in a sentence.
+pub(crate) fn said(object: &Value) -> String {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    format!("{kind} {}", name(object))
+}
+
+/// The certificate authorities in a file. They are public; what stands beside them may not be.
+pub(crate) fn authorities(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the certificate authorities in {shown}"))?;
+    ensure!(
+        text.contains("-----BEGIN CERTIFICATE-----"),
+        "{shown} holds no certificate in PEM"
+    );
+    ensure!(
+        !text.contains("PRIVATE KEY-----"),
+        "{shown} holds a private key: name a file with nothing but the certificate authorities"
+    );
+    Ok(text)
+}
+
+/// Whether two objects are of the same kind and name.
+pub(crate) fn is_same(object: &Value, other: &Value) -> bool {
+    object["kind"] == other["kind"] && name(object) == name(other)
 }
 
 fn name(object: &Value) -> &str {
@@ -42,6 +79,7 @@ fn resource(object: &Value) -> anyhow::Result<Resource> {
         Some("MutatingWebhookConfiguration") => Resource::MUTATING_WEBHOOK_CONFIGURATION,
         Some("ValidatingAdmissionPolicy") => Resource::VALIDATING_ADMISSION_POLICY,
         Some("ValidatingAdmissionPolicyBinding") => Resource::VALIDATING_ADMISSION_POLICY_BINDING,
+        Some("ValidatingWebhookConfiguration") => Resource::VALIDATING_WEBHOOK_CONFIGURATION,
         _ => return Err(anyhow::anyhow!("{}", object["kind"])).context("it is never installed"),
     };
     Ok(resource)
@@ -49,20 +87,26 @@ fn resource(object: &Value) -> anyhow::Result<Resource> {
 
 #[cfg(test)]
 mod tests {
-    use promoter_installation::control_plane::{ControlPlane, Webhook};
+    use promoter_installation::{
+        control_plane::ControlPlane,
+        webhook::{Address, Webhook},
+    };
 
     use super::*;
+    use crate::member;
 
     #[test]
-    fn everything_of_a_control_plane_can_be_installed() {
+    fn everything_of_a_control_plane_and_of_a_member_can_be_installed() {
         let everything = ControlPlane {
             hub_user: "hub".to_owned(),
             webhook: Some(Webhook {
+                address: Address::Url("https://webhook.example".to_owned()),
                 authorities: None,
-                url: "https://webhook.example".to_owned(),
             }),
+            webhook_user: "webhook".to_owned(),
         };
-        for object in everything.objects() {
+        let in_member = member::everything();
+        for object in everything.objects().into_iter().chain(in_member.objects()) {
             let path = resource(&object).unwrap().path(None);
             let api_version = object["apiVersion"].as_str().unwrap();
             assert!(path.starts_with(&format!("/apis/{api_version}/")), "{path}");

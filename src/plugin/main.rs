@@ -13,6 +13,7 @@ mod duration;
 mod exit;
 mod explain;
 mod failure;
+mod in_force;
 mod install;
 mod manifest;
 mod member;

@@ -74,14 +74,15 @@ async fn member_away(fleet: &Arc<Fleet>) -> Result<()> {
 
 #[tokio::test]
 async fn an_annotation_that_cannot_be_understood_is_told_of() -> Result<()> {
+    // Where nothing admits opt-ins; where something does, it is rejected at once.
     let scene = Scene::new("words").await?;
-    Workload::new("web").deploy(&scene, "member1").await?;
-    let before = Before::take(&scene, "member1", "web").await?;
+    Workload::new("web").deploy(&scene, "member2").await?;
+    let before = Before::take(&scene, "member2", "web").await?;
 
-    scene.annotate("member1", "web", "yes").await?;
+    scene.annotate("member2", "web", "yes").await?;
 
-    let member = scene.member("member1");
-    let words = ["member1", r#""true""#, r#""false""#, r#""yes""#];
+    let member = scene.member("member2");
+    let words = ["member2", r#""true""#, r#""false""#, r#""yes""#];
     let reason = "InvalidAnnotation";
     scene
         .until_warned(member, "Deployment", "web", reason, &words)
@@ -91,7 +92,7 @@ async fn an_annotation_that_cannot_be_understood_is_told_of() -> Result<()> {
     ensure!(found.is_none(), "the control plane has the namespace");
     before.assert_untouched().await?;
 
-    scene.annotate("member1", "web", "true").await?;
+    scene.annotate("member2", "web", "true").await?;
     scene.until_phase("web", Phase::Promoted).await?;
     before.assert_untouched().await
 }

@@ -329,13 +329,20 @@ async fn a_guard_is_enabled_and_disabled_and_outlives_a_killed_promoter() -> Res
     for _ in 0..2 {
         let answer = kubectl_promote(&scene, &enable).await?;
         let user = "system:serviceaccount:karmada-cluster:karmada-member1";
-        answer.assert_output(0, &["serverside-applied", "member1 is guarded", user])?;
+        answer.assert_output(
+            0,
+            &["applied", "member1 is guarded", user, "pins who opts in"],
+        )?;
     }
+    // The installation that is there is the one that is printed.
+    let printed = kubectl_promote(&scene, &[&enable[..], &["-o", "yaml"]].concat()).await?;
     let documents: Vec<Value> = serde_saphyr::from_multiple(&printed.output)?;
     for document in &documents {
         let name = document["metadata"]["name"].as_str().context("a name")?;
         let installed = member.get(&Kind::of(document), name).await?;
-        assert_eq!(installed["spec"], document["spec"]);
+        for part in ["rules", "spec"] {
+            assert_eq!(installed[part], document[part], "{name}");
+        }
     }
     killed_while_guarded(&scene).await?;
 
@@ -343,7 +350,7 @@ async fn a_guard_is_enabled_and_disabled_and_outlives_a_killed_promoter() -> Res
     let answer = kubectl_promote(&scene, &disable).await?;
     answer.assert_output(0, &["deleted", "deleted"])?;
     let answer = kubectl_promote(&scene, &disable).await?;
-    answer.assert_output(0, &["has no guard"])?;
+    answer.assert_output(0, &["has nothing of the promoter's"])?;
     assert_no_guard(&scene).await?;
 
     let unknown = ["member", "enable", "nowhere"];

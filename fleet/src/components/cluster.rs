@@ -102,7 +102,7 @@ impl ClusterFiles {
         name: &str,
         server: &str,
     ) -> Result<(PathBuf, PathBuf), CertificateError> {
-        let pair = Self::authority_of(layout, name)?.server()?;
+        let pair = Self::authority_of(layout, name)?.server_named(server)?;
         let file = |end| layout.certificates(name).join(format!("{server}.{end}"));
         let (certificate, key) = (file("crt"), file("key"));
         write_private(&certificate, &pair.certificate)?;

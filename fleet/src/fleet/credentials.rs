@@ -38,7 +38,8 @@ impl Fleet {
         )?)
     }
 
-    /// Makes a certificate for a server on this machine, signed by a cluster's authority.
+    /// Makes a certificate for a server on this machine, signed by a cluster's authority. It is for
+    /// the Service of the server's name in the namespace `default`, too.
     pub fn add_server(&self, cluster: &str, server: &str) -> Result<ServerCertificate, Error> {
         let layout = &self.boot.layout;
         let (certificate, key) = ClusterFiles::add_server(layout, cluster, server)?;

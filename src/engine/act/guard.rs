@@ -119,7 +119,7 @@ async fn installed(member: &Member) -> Result<Result<(), String>, Error> {
     );
     match read.await {
         Ok((policy, binding, user)) => {
-            let checked = member::check(policy.as_ref(), binding.as_ref(), &user);
+            let checked = member::guard::check(policy.as_ref(), binding.as_ref(), &user);
             Ok(checked.map_err(|problem| problem.to_string()))
         }
         // Whether it is there cannot be told then (an old API server knows neither policies nor

@@ -3,9 +3,11 @@
 use promoter_api::marks;
 use serde_json::{Value, json};
 
-use super::{LEASE, metadata};
+use super::LEASE;
+use crate::{RBAC, aggregated, metadata};
 
-const GROUP: &str = "rbac.authorization.k8s.io";
+/// The name of the webhook's role.
+pub(super) const WEBHOOK: &str = "karmada-promoter-webhook";
 
 /// What the hub does in the control plane, verb by verb.
 ///
@@ -13,7 +15,7 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 /// members too; a shorter list of verbs keeps nobody from that, but says what it does.
 pub(super) fn of_hub() -> Value {
     json!({
-        "apiVersion": format!("{GROUP}/v1"),
+        "apiVersion": format!("{RBAC}/v1"),
         "kind": "ClusterRole",
         "metadata": metadata(marks::FIELD_MANAGER),
         "rules": [
@@ -47,13 +49,31 @@ pub(super) fn of_hub() -> Value {
     })
 }
 
-pub(super) fn binding_of_hub(user: &str) -> Value {
+/// What the webhook reads in the control plane: what is federated. It writes nothing.
+///
+/// It asks for metadata only, but rights know no such difference, and Works carry Secrets.
+pub(super) fn of_webhook() -> Value {
+    let read = ["get", "list", "watch"];
     json!({
-        "apiVersion": format!("{GROUP}/v1"),
+        "apiVersion": format!("{RBAC}/v1"),
+        "kind": "ClusterRole",
+        "metadata": metadata(WEBHOOK),
+        "rules": [
+            rule(marks::OUR_DOMAIN, &["promotions"], &read),
+            rule("apps", &["deployments"], &read),
+            rule("work.karmada.io", &["works"], &read),
+        ],
+    })
+}
+
+/// Gives a role to a user.
+pub(super) fn binding(role: &str, user: &str) -> Value {
+    json!({
+        "apiVersion": format!("{RBAC}/v1"),
         "kind": "ClusterRoleBinding",
-        "metadata": metadata(marks::FIELD_MANAGER),
-        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": marks::FIELD_MANAGER},
-        "subjects": [{"apiGroup": GROUP, "kind": "User", "name": user}],
+        "metadata": metadata(role),
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user}],
     })
 }
 
@@ -61,24 +81,11 @@ pub(super) fn binding_of_hub(user: &str) -> Value {
 pub(super) fn of_people() -> [Value; 2] {
     let read = ["get", "list", "watch"];
     let write = ["create", "delete", "deletecollection", "patch", "update"];
+    let promotions = |verbs: &[&str]| rule(marks::OUR_DOMAIN, &["promotions"], verbs);
     [
-        aggregated("view", &["view", "edit", "admin"], &read),
-        aggregated("edit", &["edit", "admin"], &write),
+        aggregated("view", &["view", "edit", "admin"], &promotions(&read)),
+        aggregated("edit", &["edit", "admin"], &promotions(&write)),
     ]
-}
-
-/// A role that the control plane adds to Kubernetes' own ones.
-fn aggregated(name: &str, to: &[&str], verbs: &[&str]) -> Value {
-    let mut metadata = metadata(&format!("{}-{name}", marks::FIELD_MANAGER));
-    for role in to {
-        metadata["labels"][format!("{GROUP}/aggregate-to-{role}")] = json!("true");
-    }
-    json!({
-        "apiVersion": format!("{GROUP}/v1"),
-        "kind": "ClusterRole",
-        "metadata": metadata,
-        "rules": [rule(marks::OUR_DOMAIN, &["promotions"], verbs)],
-    })
 }
 
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
@@ -115,10 +122,22 @@ mod tests {
     }
 
     #[test]
+    fn the_webhook_reads_and_writes_nothing() {
+        let role = of_webhook();
+        for rule in role["rules"].as_array().unwrap() {
+            assert_eq!(rule["verbs"], json!(["get", "list", "watch"]));
+        }
+        let text = role.to_string();
+        for word in ["*", "secrets", "configmaps", "clusters"] {
+            assert!(!text.contains(&format!("\"{word}\"")), "{word}");
+        }
+    }
+
+    #[test]
     fn people_with_kubernetes_own_roles_get_promotions() {
         let [view, edit] = of_people();
         let label = |role: &Value, to: &str| {
-            role["metadata"]["labels"][format!("{GROUP}/aggregate-to-{to}")] == "true"
+            role["metadata"]["labels"][format!("{RBAC}/aggregate-to-{to}")] == "true"
         };
         assert!(label(&view, "view") && label(&view, "edit") && label(&view, "admin"));
         assert!(!label(&edit, "view") && label(&edit, "edit") && label(&edit, "admin"));

@@ -3,6 +3,7 @@
 mod connection;
 mod control_plane;
 mod member;
+mod webhook;
 mod words;
 
 use clap::{
@@ -19,7 +20,7 @@ use crate::{
 pub(crate) use self::{
     connection::Connection,
     control_plane::{ControlPlane, Enable},
-    member::{Member, MemberCluster},
+    member::{EnableMember, Member, MemberCluster, Part},
     words::{Dependency, Format, Managed, ManagedDependency, Removal, Stale, StatusFormat},
 };
 
@@ -77,7 +78,7 @@ pub(crate) enum Command {
     /// Install the promoter's part of the control plane, or take it away
     #[command(subcommand)]
     ControlPlane(ControlPlane),
-    /// Install the guard in a member cluster, or remove it
+    /// Install the promoter's part of a member cluster, or remove it
     #[command(after_long_help = member::HELP)]
     Member {
         #[command(subcommand)]
@@ -335,8 +336,8 @@ mod tests {
     fn a_member_is_named_after_what_is_to_be_done_with_it() {
         let arguments = read("member enable member1 -o yaml").unwrap();
         assert!(
-            matches!(&arguments.command, Some(Command::Member { action: Member::Enable { member, output, .. } })
-            if member.cluster == "member1" && *output == Some(Format::Yaml))
+            matches!(&arguments.command, Some(Command::Member { action: Member::Enable(enabled) })
+            if enabled.member.cluster == "member1" && enabled.output == Some(Format::Yaml))
         );
         let line = "member disable member1 --member-kubeconfig a --member-context b";
         assert!(matches!(

@@ -15,7 +15,7 @@ use tokio::{
     sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{chart, marked};
+use super::{chart, marked, promoter::Promoter};
 
 /// The hub's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
@@ -25,7 +25,10 @@ pub(crate) const WEBHOOK: &str = "admission-webhook";
 
 /// Installs the guard in a member (`enable`) or removes it (`disable`).
 pub(crate) async fn guard(fleet: &Fleet, member: &str, action: &str) -> Result<()> {
-    let words = ["promote", "member", action, member];
+    let words = match action {
+        "enable" => vec!["promote", "member", action, member, "--parts=guard"],
+        _ => vec!["promote", "member", action, member],
+    };
     run(fleet, "karmada", "kubectl", &words).await?;
     Ok(())
 }
@@ -34,7 +37,7 @@ pub(crate) async fn guard(fleet: &Fleet, member: &str, action: &str) -> Result<(
 /// long as this process.
 ///
 /// A test may do there only what another test in another namespace cannot notice. Its member1 is
-/// guarded, its member2 is not.
+/// guarded and admits opt-ins, with the fleet's webhook; its member2 has nothing of ours.
 pub(crate) fn shared() -> Arc<Fleet> {
     static SHARED: OnceLock<Arc<Fleet>> = OnceLock::new();
     let fleet = SHARED.get_or_init(|| {
@@ -164,9 +167,12 @@ pub(crate) async fn hosted() -> Result<MutexGuard<'static, Arc<Fleet>>> {
 async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
     let name = format!("e2e-{name}-{}", std::process::id());
     let fleet = Fleet::start(FleetOptions::named(name).members(members)).await?;
-    install(&fleet).await?;
+    let webhook = install(&fleet).await?;
     if members > 1 {
-        guard(&fleet, "member1", "enable").await?;
+        let words = ["promote", "member", "enable", "member1"];
+        let flags = webhook.flags();
+        let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+        run(&fleet, "karmada", "kubectl", &[&words[..], &flags].concat()).await?;
     }
     start_promoter(&fleet, flags).await?;
     marked::keep_log(&fleet);
@@ -174,23 +180,14 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
 }
 
 /// Starts the webhook and installs the promoter in the control plane, as its administrator does.
-async fn install(fleet: &Fleet) -> Result<()> {
-    let (port, health) = (Fleet::free_port()?, Fleet::free_port()?);
-    let certificate = fleet.add_server("karmada", WEBHOOK)?;
-    let webhook = Program::new(env!("CARGO_BIN_EXE_karmada-promoter"))
-        .argument("webhook")
-        .argument(format!("--listen=127.0.0.1:{port}"))
-        .argument(format!("--health-listen=127.0.0.1:{health}"))
-        .argument("--tls-cert-file")
-        .argument(certificate.certificate.to_string_lossy())
-        .argument("--tls-private-key-file")
-        .argument(certificate.key.to_string_lossy());
-    fleet.run(WEBHOOK, webhook).await?;
-    let url = format!("--webhook-url=https://127.0.0.1:{port}");
-    let authority = format!("--ca-file={}", certificate.authority.display());
+async fn install(fleet: &Fleet) -> Result<Promoter> {
+    let webhook = Promoter::start(fleet, WEBHOOK, &[]).await?;
+    let url = format!("--webhook-url={}", webhook.url());
+    let authority = format!("--ca-file={}", webhook.authority().display());
     let words = ["promote", "control-plane", "enable", &url, &authority];
     run(fleet, "karmada", "kubectl", &words).await?;
-    Ok(())
+    webhook.until_ready().await?;
+    Ok(webhook)
 }
 
 /// Starts the promoter's hub as a process of the fleet, as a user with the rights that it has

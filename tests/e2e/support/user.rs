@@ -45,19 +45,24 @@ pub(crate) struct User<'a> {
 impl<'a> User<'a> {
     pub(crate) async fn new(scene: &'a Scene, name: &str) -> Result<Self> {
         scene.namespace_in_karmada().await?;
-        let identity = Identity {
-            name,
-            ..Identity::default()
-        };
-        let user = Self {
-            karmada: scene.karmada_as(&identity).await?,
-            name: name.to_owned(),
-            scene,
-        };
+        let user = Self::of(scene, name).await?;
         let promotions = ["create", "get", "list", "patch", "watch"]
             .map(|verb| (verb, "promote.karmada.io", "promotions"));
         user.may("karmada", &promotions).await?;
         Ok(user)
+    }
+
+    /// A user who has no right.
+    pub(crate) async fn of(scene: &'a Scene, name: &str) -> Result<Self> {
+        let identity = Identity {
+            name,
+            ..Identity::default()
+        };
+        Ok(Self {
+            karmada: scene.karmada_as(&identity).await?,
+            name: name.to_owned(),
+            scene,
+        })
     }
 
     /// A user who has all rights that promoting takes, but some.

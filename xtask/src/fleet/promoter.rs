@@ -1,10 +1,10 @@
 //! The promoter of this workspace, run as processes of a fleet.
 
-use std::{path::Path, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use promoter_fleet::{Fleet, Program};
-use promoter_installation::control_plane::HUB_USER;
+use promoter_installation::control_plane::{HUB_USER, WEBHOOK_USER};
 use tokio::process::Command;
 
 use crate::workspace;
@@ -30,25 +30,22 @@ pub(crate) async fn build() -> anyhow::Result<()> {
     .await
 }
 
-/// The member that is guarded. The others are not, so that both can be tried.
-const GUARDED: &str = "member1";
+/// The member that is guarded and admits opt-ins. The others do not, so that both can be tried.
+const ENABLED: &str = "member1";
 
-/// Installs the promoter in the control plane and starts it: the webhook, and the hub as a user of
-/// its own, with the rights that it has everywhere else and no more.
+/// Where the webhook is.
+struct Webhook {
+    authority: PathBuf,
+    url: String,
+}
+
+/// Installs the promoter in the control plane and in a member, as an administrator does, and starts
+/// it: the webhook and the hub, each as a user of its own, with the rights that it has everywhere
+/// else and no more.
 pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
-    let (port, health) = (Fleet::free_port()?, Fleet::free_port()?);
-    let certificate = fleet.add_server("karmada", WEBHOOK)?;
-    let webhook = Program::new(workspace::binaries()?.join("karmada-promoter"))
-        .argument("webhook")
-        .argument(format!("--listen=127.0.0.1:{port}"))
-        .argument(format!("--health-listen=127.0.0.1:{health}"))
-        .argument("--tls-cert-file")
-        .argument(certificate.certificate.to_string_lossy())
-        .argument("--tls-private-key-file")
-        .argument(certificate.key.to_string_lossy());
-    run(fleet, WEBHOOK, webhook).await?;
-    enable(fleet, port, &certificate.authority).await?;
-    guard(fleet).await?;
+    let webhook = start_webhook(fleet).await?;
+    enable(fleet, &["control-plane", "enable"], &webhook).await?;
+    enable(fleet, &["member", "enable", ENABLED], &webhook).await?;
     let kubeconfig = fleet.user_kubeconfig("karmada", HUB_USER, None)?;
     let hub = Program::new(workspace::binaries()?.join("karmada-promoter"))
         .argument("hub")
@@ -57,6 +54,30 @@ pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
         // Nothing stamps who annotated in a member without admission.
         .argument("--trust-every-annotation");
     run(fleet, NAME, hub).await
+}
+
+async fn start_webhook(fleet: &Fleet) -> anyhow::Result<Webhook> {
+    let (port, health) = (Fleet::free_port()?, Fleet::free_port()?);
+    let certificate = fleet.add_server("karmada", WEBHOOK)?;
+    let kubeconfig = fleet.user_kubeconfig("karmada", WEBHOOK_USER, None)?;
+    let webhook = Program::new(workspace::binaries()?.join("karmada-promoter"))
+        .argument("webhook")
+        .argument(format!("--listen=127.0.0.1:{port}"))
+        .argument(format!("--health-listen=127.0.0.1:{health}"))
+        .argument(format!("--kubeconfig={}", kubeconfig.display()))
+        .argument(format!(
+            "--tls-cert-file={}",
+            certificate.certificate.display()
+        ))
+        .argument(format!(
+            "--tls-private-key-file={}",
+            certificate.key.display()
+        ));
+    run(fleet, WEBHOOK, webhook).await?;
+    Ok(Webhook {
+        authority: certificate.authority,
+        url: format!("https://127.0.0.1:{port}"),
+    })
 }
 
 async fn run(fleet: &Fleet, name: &str, program: Program) -> anyhow::Result<()> {
@@ -69,38 +90,20 @@ async fn run(fleet: &Fleet, name: &str, program: Program) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Guards a member as its administrator would.
-async fn guard(fleet: &Fleet) -> anyhow::Result<()> {
-    let output = Command::new(workspace::binaries()?.join("kubectl-promote"))
-        .args(["member", "enable", GUARDED])
-        .arg("--kubeconfig")
-        .arg(fleet.kubeconfig())
-        .output()
-        .await
-        .context("cannot run kubectl-promote")?;
-    if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        bail!("{GUARDED} could not be guarded: {}", message.trim());
-    }
-    Ok(())
-}
-
 /// As an administrator does it.
-async fn enable(fleet: &Fleet, port: u16, authority: &Path) -> anyhow::Result<()> {
+async fn enable(fleet: &Fleet, words: &[&str], webhook: &Webhook) -> anyhow::Result<()> {
     let output = Command::new(workspace::binaries()?.join("kubectl-promote"))
-        .args(["control-plane", "enable"])
-        .arg("--kubeconfig")
-        .arg(fleet.kubeconfig())
-        .arg(format!("--webhook-url=https://127.0.0.1:{port}"))
-        .arg("--ca-file")
-        .arg(authority)
+        .args(words)
+        .arg(format!("--kubeconfig={}", fleet.kubeconfig().display()))
+        .arg(format!("--webhook-url={}", webhook.url))
+        .arg(format!("--ca-file={}", webhook.authority.display()))
         .output()
         .await
         .context("cannot run kubectl-promote")?;
     let message = String::from_utf8_lossy(&output.stderr);
     // It ends well, with a warning, where the webhook does not answer.
     if !output.status.success() || !message.is_empty() {
-        bail!("kubectl promote control-plane enable: {}", message.trim());
+        bail!("kubectl promote {}: {}", words.join(" "), message.trim());
     }
     Ok(())
 }

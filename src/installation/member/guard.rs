@@ -5,50 +5,25 @@
 //! Karmada writes with. Nobody else is ever refused anything, nor is Karmada but for a change of
 //! the spec.
 
-use promoter_api::marks::{FIELD_MANAGER, GUARD, GUARD_POLICY, MANAGED_BY};
+use promoter_api::marks::{GUARD, GUARD_POLICY};
 use serde_json::{Value, json};
+
+use super::Problem;
+use crate::{ADMISSION, cel::literal, metadata};
 
 /// What people read in a Work that the guard has refused.
 const MESSAGE: &str = "this write of Karmada's would undo a change that was made to the Deployment \
     in this cluster while Karmada is taking it over or letting go of it; karmada-promoter carries \
     the change into the control plane's template first";
 
-/// The guard is not what keeps Karmada's writes from undoing an edit.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Problem {
-    /// There is none.
-    #[error("it is not installed")]
-    Absent,
-    /// It is bound in a way that lets writes pass.
-    #[error("ValidatingAdmissionPolicyBinding {GUARD_POLICY} is not as this version installs it")]
-    Binding,
-    /// Its policy is of another version, for another identity, or was changed.
-    #[error("ValidatingAdmissionPolicy {GUARD_POLICY} is not what this version installs for {0}")]
-    Policy(String),
-}
-
-/// The user as whom Karmada writes to a member that was joined with Karmada's defaults.
-///
-/// Source: Karmada's `pkg/karmadactl/join/join.go` and `pkg/util/names/names.go`,
-/// `GenerateServiceAccountName`.
-#[must_use]
-pub fn default_karmada_user(cluster: &str) -> String {
-    format!("system:serviceaccount:karmada-cluster:karmada-{cluster}")
-}
-
-/// The objects of the guard for the user as whom Karmada writes to the member.
+/// The policy for the user as whom Karmada writes to the member.
 ///
 /// Replicas may change: they are retained while they are not the template's to decide on.
-#[must_use]
-pub fn guard(karmada_user: &str) -> [Value; 2] {
-    let metadata = json!({
-        "labels": { (MANAGED_BY): FIELD_MANAGER },
-        "name": GUARD_POLICY,
-    });
-    let policy = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
+pub(super) fn policy(karmada_user: &str) -> Value {
+    json!({
+        "apiVersion": ADMISSION,
         "kind": "ValidatingAdmissionPolicy",
-        "metadata": metadata,
+        "metadata": metadata(GUARD_POLICY),
         "spec": {
             "failurePolicy": "Fail",
             "matchConditions": [{
@@ -70,14 +45,7 @@ pub fn guard(karmada_user: &str) -> [Value; 2] {
             },
             "validations": [{ "expression": same_spec(), "message": MESSAGE }],
         },
-    });
-    let binding = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": metadata,
-        "spec": { "policyName": GUARD_POLICY, "validationActions": ["Deny"] },
-    });
-    [policy, binding]
+    })
 }
 
 /// Whether what is installed is the guard, for that user.
@@ -86,21 +54,15 @@ pub fn check(
     binding: Option<&Value>,
     karmada_user: &str,
 ) -> Result<(), Problem> {
-    let (Some(policy), Some(binding)) = (policy, binding) else {
+    let (Some(found), Some(binding)) = (policy, binding) else {
         return Err(Problem::Absent);
     };
-    let [wanted_policy, wanted_binding] = guard(karmada_user);
-    if policy["spec"] != wanted_policy["spec"] {
-        return Err(Problem::Policy(karmada_user.to_owned()));
-    }
-    if binding["spec"] != wanted_binding["spec"] {
-        return Err(Problem::Binding);
-    }
-    Ok(())
+    let wanted = self::policy(karmada_user);
+    super::check(GUARD_POLICY, (found, &wanted), binding, karmada_user)
 }
 
 /// The CEL expression for a Deployment's spec being what it was, the replicas apart.
-fn same_spec() -> String {
+pub(super) fn same_spec() -> String {
     const REQUIRED: [&str; 2] = ["template", "selector"];
     const OPTIONAL: [&str; 5] = [
         "minReadySeconds",
@@ -115,25 +77,21 @@ fn same_spec() -> String {
     required.chain(optional).collect::<Vec<_>>().join(" && ")
 }
 
-/// A string as CEL writes it.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{binding, member::default_karmada_user};
 
     const USER: &str = "system:serviceaccount:karmada-cluster:karmada-member1";
 
     #[test]
     fn the_guard_is_for_karmadas_updates_of_marked_deployments_only() {
-        let [policy, binding] = guard(&default_karmada_user("member1"));
+        let policy = policy(&default_karmada_user("member1"));
         let spec = &policy["spec"];
         assert_eq!(spec["failurePolicy"], "Fail");
         assert_eq!(
             spec["matchConditions"],
-            json!([{"name": "karmada", "expression": format!("request.userInfo.username == '{USER}'")}])
+            json!([{"name": "karmada", "expression": format!("request.userInfo.username == \"{USER}\"")}])
         );
         let constraints = &spec["matchConstraints"];
         assert_eq!(
@@ -144,8 +102,6 @@ mod tests {
             constraints["objectSelector"]["matchExpressions"][0]["key"],
             "promote.karmada.io/guard"
         );
-        assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
-        assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
     }
 
     #[test]
@@ -160,13 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn a_users_name_cannot_leave_its_place() {
-        assert_eq!(literal(r"a' || true || '\"), r"'a\' || true || \'\\'");
-    }
-
-    #[test]
     fn a_guard_that_is_not_ours_does_not_count() {
-        let [policy, binding] = guard(USER);
+        let (policy, binding) = (policy(USER), binding(GUARD_POLICY, "Deny"));
         let ours = |policy: &Value, binding: &Value| check(Some(policy), Some(binding), USER);
         assert_eq!(ours(&policy, &binding), Ok(()));
         assert_eq!(check(None, Some(&binding), USER), Err(Problem::Absent));
@@ -177,17 +128,20 @@ mod tests {
             *object.pointer_mut(pointer).unwrap() = value;
             object
         };
-        let [others, _] = guard("somebody");
+        let others = super::policy("somebody");
         let lax = changed(&policy, "/spec/failurePolicy", json!("Ignore"));
         let mut excluding = policy.clone();
         excluding["spec"]["matchConstraints"]["excludeResourceRules"] = json!([{}]);
         for wrong in [others, lax, excluding] {
             assert_eq!(
                 ours(&wrong, &binding),
-                Err(Problem::Policy(USER.to_owned()))
+                Err(Problem::Policy {
+                    name: GUARD_POLICY,
+                    user: USER.to_owned(),
+                })
             );
         }
         let warns = changed(&binding, "/spec/validationActions", json!(["Warn"]));
-        assert_eq!(ours(&policy, &warns), Err(Problem::Binding));
+        assert_eq!(ours(&policy, &warns), Err(Problem::Binding(GUARD_POLICY)));
     }
 }

@@ -1,0 +1,184 @@
+//! The ValidatingAdmissionPolicy that pins who has opted in.
+//!
+//! The hub promotes what bears a stamp for the user whom that names. The API server itself sees to
+//! it, with nobody of ours running, that nobody is named but by themselves, that whoever opts in
+//! may promote there, and that an opt-in says yes or no.
+
+use promoter_api::marks::{ENABLED, OPT_IN_POLICY, REQUESTED_BY};
+use promoter_domain::stamp;
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::{
+    ADMISSION,
+    cel::{literal, not_by, unquoted},
+    metadata,
+};
+
+/// Whether the opt-in is newly there. Where it is `"false"`, nothing is asked for.
+pub(super) fn opts_in() -> String {
+    let [now, was] = opt_in();
+    format!("({now}).orValue('false') != 'false' && ({now}) != ({was})")
+}
+
+/// Whether a stamp is newly there.
+pub(super) fn stamps() -> String {
+    let [now, was] = both("annotations", REQUESTED_BY);
+    format!("({now}).hasValue() && ({now}) != ({was})")
+}
+
+/// What is created and updated of the kinds that opt in, by every way on which a stamp or an opt-in
+/// can be written.
+pub(super) fn rules() -> [Value; 2] {
+    let rule = |group, resources: &[&str], scope| {
+        json!({
+            "apiGroups": [group],
+            "apiVersions": ["v1"],
+            "operations": ["CREATE", "UPDATE"],
+            "resources": resources,
+            "scope": scope,
+        })
+    };
+    // `namespaces/finalize` takes labels and annotations, too: Kubernetes'
+    // `pkg/registry/core/namespace/strategy.go`, `namespaceFinalizeStrategy`.
+    let namespaces = ["namespaces", "namespaces/finalize", "namespaces/status"];
+    [
+        rule("apps", &["deployments", "deployments/status"], "Namespaced"),
+        rule("", &namespaces, "Cluster"),
+    ]
+}
+
+pub(super) fn policy(installation: &str, karmada_user: &str) -> Value {
+    let [opt_in, _] = opt_in();
+    let [stamp, _] = both("annotations", REQUESTED_BY);
+    json!({
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": metadata(OPT_IN_POLICY),
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConditions": [
+                {"name": "not-by-karmada", "expression": not_by(karmada_user)},
+                {
+                    "name": "opts-in-or-stamps",
+                    "expression": format!("({}) || ({})", opts_in(), stamps()),
+                },
+            ],
+            // With the API server's defaults, so that what is installed can be compared with it.
+            "matchConstraints": {
+                "matchPolicy": "Equivalent",
+                "namespaceSelector": {},
+                "objectSelector": {},
+                "resourceRules": rules(),
+            },
+            "variables": [
+                {"name": "installation", "expression": literal(installation)},
+                {"name": "optIn", "expression": opt_in},
+                {"name": "stamp", "expression": stamp},
+                {"name": "namespace", "expression": NAMESPACE},
+            ],
+            "validations": [
+                {
+                    "expression": "variables.optIn.orValue('true') in ['true', 'false']",
+                    "message": format!("{ENABLED} must be \"true\" or \"false\""),
+                    "messageExpression": format!(
+                        "{} + variables.optIn.orValue('') + '\"'",
+                        literal(&format!("{ENABLED} must be \"true\" or \"false\", not \"")),
+                    ),
+                    "reason": "Invalid",
+                },
+                {
+                    "expression": MAY_PROMOTE,
+                    "message": "you may not promote Deployments here",
+                    "messageExpression": format!(
+                        "request.userInfo.username + ' may not promote Deployments of namespace ' \
+                         + variables.namespace + {}",
+                        literal(REMEDY)
+                    ),
+                    "reason": "Forbidden",
+                },
+                {
+                    "expression": format!(
+                        "!variables.stamp.hasValue() || variables.stamp.value() == \
+                         {} + request.userInfo.username",
+                        literal(&stamp::prefix(installation))
+                    ),
+                    "message": format!(
+                        "{REQUESTED_BY} says who has opted in, and names nobody else: it is set \
+                         by the promoter's admission, which has not answered. Leave it out, or \
+                         take it off (`{REQUESTED_BY}-` of kubectl annotate)"
+                    ),
+                    "reason": "Forbidden",
+                },
+            ],
+        },
+    })
+}
+
+/// Whether what is installed pins stamps, for Karmada's user. Tells the installation's name, which
+/// every stamp that it lets pass begins with.
+pub fn check(
+    policy: Option<&Value>,
+    binding: Option<&Value>,
+    karmada_user: &str,
+) -> Result<String, Problem> {
+    let (Some(found), Some(binding)) = (policy, binding) else {
+        return Err(Problem::Absent);
+    };
+    // Where it names none, it is not what is wanted, whatever the name.
+    let installation = named(found).unwrap_or_default();
+    let wanted = self::policy(&installation, karmada_user);
+    super::check(OPT_IN_POLICY, (found, &wanted), binding, karmada_user)?;
+    Ok(installation)
+}
+
+/// The name of an installation that is there and has pinned stamps since it was made, be it of
+/// another version. Nothing where somebody may have stamped what they liked meanwhile.
+#[must_use]
+pub fn kept(policy: Option<&Value>, binding: Option<&Value>) -> Option<String> {
+    let bound = &crate::binding(OPT_IN_POLICY, "Deny")["spec"];
+    let (policy, binding) = (policy?, binding?);
+    let denies = policy["spec"]["failurePolicy"] == "Fail" && binding["spec"] == *bound;
+    named(policy).filter(|_| denies)
+}
+
+/// The installation's name, as a policy has it.
+fn named(policy: &Value) -> Option<String> {
+    let variables = policy["spec"]["variables"].as_array()?;
+    let variable = variables
+        .iter()
+        .find(|variable| variable["name"] == "installation")?;
+    let name = unquoted(variable["expression"].as_str()?)?;
+    stamp::is_installation(&name).then_some(name)
+}
+
+const NAMESPACE: &str =
+    "request.kind.kind == 'Namespace' ? object.metadata.name : request.namespace";
+
+/// What is asked of a Namespace is asked for all that is in it. A name that is to be generated may
+/// not be known yet.
+const MAY_PROMOTE: &str = "\
+authorizer.group('apps').resource('deployments').namespace(variables.namespace)\
+.name(request.kind.kind == 'Namespace' ? '' : object.metadata.?name.orValue(''))\
+.check('promote').allowed()";
+
+const REMEDY: &str = ": that takes the verb \"promote\" on deployments.apps, which the roles \
+                      \"edit\" and \"admin\" have there; ask whoever administers this cluster";
+
+/// The opt-in as it is to be and as it was: an annotation of a Deployment, a label of a Namespace.
+fn opt_in() -> [String; 2] {
+    let [annotation, annotated] = both("annotations", ENABLED);
+    let [label, labelled] = both("labels", ENABLED);
+    [(label, annotation), (labelled, annotated)].map(|(label, annotation)| {
+        format!("request.kind.kind == 'Namespace' ? ({label}) : ({annotation})")
+    })
+}
+
+/// A label or annotation as it is to be and as it was, which is nothing in what is created.
+fn both(field: &str, key: &str) -> [String; 2] {
+    let of = |object: &str| format!("{object}.metadata.?{field}[?{}]", literal(key));
+    [
+        of("object"),
+        format!("oldObject == null ? optional.none() : {}", of("oldObject")),
+    ]
+}
