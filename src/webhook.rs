@@ -1,5 +1,7 @@
 //! The webhook: what API servers ask before they keep an object.
 
+mod certificate;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
@@ -7,19 +9,23 @@ use clap::Args;
 use promoter_admission::{
     Routes,
     index::{self, Index},
-    server::{CertificateFiles, Limits, Server, Settings},
+    server::{CertificateSettings, Limits, Server, Settings},
 };
 use promoter_domain::opt_in::{OptIn, OptIns};
 use promoter_installation::control_plane::HUB_USER;
 
+use self::certificate::CertificateArguments;
 use crate::{connect::connect, stopped::Stopped};
 
-/// How often the certificate's files are looked at: soon enough for any rotation.
+/// How often it is looked at whether the certificate has changed: soon enough for any rotation.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The flags of the webhook.
 #[derive(Args)]
 pub(crate) struct WebhookArguments {
+    #[command(flatten)]
+    certificate: CertificateArguments,
+
     /// Serve only clients with a certificate of these authorities (PEM).
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
@@ -65,19 +71,12 @@ pub(crate) struct WebhookArguments {
     /// How long it goes on after it was asked to stop, in seconds, until nobody is sent to it.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     shutdown_delay: u64,
-
-    /// The certificate's chain (PEM), read again when it changes.
-    #[arg(long, value_name = "FILE")]
-    tls_cert_file: PathBuf,
-
-    /// The certificate's key (PEM), read again when it changes.
-    #[arg(long, value_name = "FILE")]
-    tls_private_key_file: PathBuf,
 }
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<()> {
     let WebhookArguments {
+        certificate,
         client_ca,
         cluster,
         context,
@@ -88,8 +87,6 @@ pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<()> {
         max_connections,
         opt_in,
         shutdown_delay,
-        tls_cert_file,
-        tls_private_key_file,
     } = arguments;
     let stopped = Stopped::listen()?;
     let client = match kubeconfig {
@@ -97,13 +94,16 @@ pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<()> {
         None => None,
     };
     let index = client.is_some().then(|| Arc::new(Index::new(&cluster)));
+    let certificate = tokio::select! {
+        certificate = certificate.certificate() => certificate?,
+        () = stopped.wait() => return Ok(()),
+    };
     let server = Server::bind(Settings {
         address: listen,
-        certificates: CertificateFiles {
-            certificate: tls_cert_file,
+        certificates: CertificateSettings {
+            certificate,
             client_authorities: client_ca,
             interval: INTERVAL,
-            key: tls_private_key_file,
         },
         health_address: health_listen,
         limits: Limits {

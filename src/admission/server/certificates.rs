@@ -1,24 +1,32 @@
-//! The server's certificate, read again when its files change.
+//! The server's certificate, looked at again and again: whoever keeps it changes it.
 //!
 //! kubelet changes the files of a mounted Secret by putting a symbolic link in the place of
 //! another: what was watched is not written to, but gone. So the files are simply read every few
 //! seconds, which costs nothing and misses nothing.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     RootCertStore, ServerConfig,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject as _},
+    },
     server::{VerifierBuilderError, WebPkiClientVerifier},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::CertificateFiles;
+use super::{Certificate, CertificateSettings};
 
-/// No server can be made of the files.
+/// No server can be made of the certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// The authorities of clients are of no use.
@@ -45,8 +53,11 @@ pub enum CertificateError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: rustls::pki_types::pem::Error,
+        source: pem::Error,
     },
+    /// This program's cryptography is not usable.
+    #[error("no TLS server can be set up: {0}")]
+    Provider(rustls::Error),
     /// A file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -60,25 +71,37 @@ pub enum CertificateError {
 /// The certificate, and where it is from.
 pub(super) struct Certificates {
     acceptor: TlsAcceptor,
-    files: CertificateFiles,
     read: Contents,
+    settings: CertificateSettings,
 }
 
-/// What the files say.
+/// What there is at a moment.
 #[derive(PartialEq)]
 struct Contents {
-    certificate: Vec<u8>,
-    client_authorities: Option<Vec<u8>>,
-    key: Vec<u8>,
+    client_authorities: Option<File>,
+    shown: Shown,
+}
+
+/// What the server shows.
+enum Shown {
+    Files { certificate: File, key: File },
+    Kept(Arc<CertifiedKey>),
+}
+
+/// A file as it was read.
+#[derive(PartialEq)]
+struct File {
+    bytes: Vec<u8>,
+    path: PathBuf,
 }
 
 impl Certificates {
-    pub(super) async fn read(files: CertificateFiles) -> Result<Self, CertificateError> {
-        let read = Contents::of(&files).await?;
+    pub(super) async fn read(settings: CertificateSettings) -> Result<Self, CertificateError> {
+        let read = Contents::of(&settings).await?;
         Ok(Self {
-            acceptor: read.acceptor(&files)?,
-            files,
+            acceptor: read.acceptor()?,
             read,
+            settings,
         })
     }
 
@@ -89,20 +112,20 @@ impl Certificates {
     pub(super) fn watch(self, stop: CancellationToken) -> watch::Receiver<TlsAcceptor> {
         let Self {
             acceptor,
-            files,
             mut read,
+            settings,
         } = self;
         let (sender, receiver) = watch::channel(acceptor);
-        let mut ticks = tokio::time::interval(files.interval);
+        let mut ticks = tokio::time::interval(settings.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut complaint = String::new();
         let work = async move {
             loop {
                 ticks.tick().await;
-                let result = match Contents::of(&files).await {
+                let result = match Contents::of(&settings).await {
                     Ok(now) if now == read => continue,
                     Ok(now) => {
-                        let made = now.acceptor(&files);
+                        let made = now.acceptor();
                         read = now;
                         made
                     }
@@ -131,63 +154,105 @@ impl Certificates {
 }
 
 impl Contents {
-    async fn of(files: &CertificateFiles) -> Result<Self, CertificateError> {
-        let read = async |path: &PathBuf| {
-            tokio::fs::read(path)
-                .await
-                .map_err(|source| CertificateError::Read {
-                    path: path.clone(),
-                    source,
-                })
-        };
-        let client_authorities = match &files.client_authorities {
-            Some(path) => Some(read(path).await?),
+    async fn of(settings: &CertificateSettings) -> Result<Self, CertificateError> {
+        let client_authorities = match &settings.client_authorities {
+            Some(path) => Some(File::read(path).await?),
             None => None,
         };
+        let shown = match &settings.certificate {
+            Certificate::Files { certificate, key } => Shown::Files {
+                certificate: File::read(certificate).await?,
+                key: File::read(key).await?,
+            },
+            Certificate::Kept(kept) => Shown::Kept(kept.borrow().clone()),
+        };
         Ok(Self {
-            certificate: read(&files.certificate).await?,
             client_authorities,
-            key: read(&files.key).await?,
+            shown,
         })
     }
 
-    fn acceptor(&self, files: &CertificateFiles) -> Result<TlsAcceptor, CertificateError> {
+    fn acceptor(&self) -> Result<TlsAcceptor, CertificateError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let pem = |path: &PathBuf| {
-            let path = path.clone();
-            move |source| CertificateError::Pem { path, source }
-        };
-        let chain = certificates(&self.certificate).map_err(pem(&files.certificate))?;
-        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(pem(&files.key))?;
-        let pair = |source| CertificateError::Pair {
-            certificate: files.certificate.clone(),
-            key: files.key.clone(),
-            source,
-        };
+        let shown = self.shown.certified_key(&provider)?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(pair)?;
-        let builder = match (&self.client_authorities, &files.client_authorities) {
-            (Some(authorities), Some(path)) => {
+            .map_err(CertificateError::Provider)?;
+        let builder = match &self.client_authorities {
+            Some(authorities) => {
                 let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(certificates(authorities).map_err(pem(path))?);
+                roots.add_parsable_certificates(authorities.certificates()?);
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
                         .build()
                         .map_err(|source| CertificateError::Authorities {
-                            path: path.clone(),
+                            path: authorities.path.clone(),
                             source,
                         })?;
                 builder.with_client_cert_verifier(verifier)
             }
-            _ => builder.with_no_client_auth(),
+            None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
-    CertificateDer::pem_slice_iter(pem).collect()
+impl Shown {
+    fn certified_key(
+        &self,
+        provider: &CryptoProvider,
+    ) -> Result<Arc<CertifiedKey>, CertificateError> {
+        let (certificate, key) = match self {
+            Self::Files { certificate, key } => (certificate, key),
+            Self::Kept(kept) => return Ok(Arc::clone(kept)),
+        };
+        let chain = certificate.certificates()?;
+        let private = PrivateKeyDer::from_pem_slice(&key.bytes).map_err(key.pem())?;
+        CertifiedKey::from_der(chain, private, provider)
+            .map(Arc::new)
+            .map_err(|source| CertificateError::Pair {
+                certificate: certificate.path.clone(),
+                key: key.path.clone(),
+                source,
+            })
+    }
+}
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Files { certificate, key },
+                Self::Files {
+                    certificate: other_certificate,
+                    key: other_key,
+                },
+            ) => certificate == other_certificate && key == other_key,
+            (Self::Kept(kept), Self::Kept(other)) => Arc::ptr_eq(kept, other),
+            _ => false,
+        }
+    }
+}
+
+impl File {
+    async fn read(path: &Path) -> Result<Self, CertificateError> {
+        let path = path.to_path_buf();
+        match tokio::fs::read(&path).await {
+            Ok(bytes) => Ok(Self { bytes, path }),
+            Err(source) => Err(CertificateError::Read { path, source }),
+        }
+    }
+
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+        let certificates = CertificateDer::pem_slice_iter(&self.bytes);
+        certificates.collect::<Result<_, _>>().map_err(self.pem())
+    }
+
+    /// What is wrong with it where it is not PEM.
+    fn pem(&self) -> impl FnOnce(pem::Error) -> CertificateError {
+        let path = self.path.clone();
+        move |source| CertificateError::Pem { path, source }
+    }
 }

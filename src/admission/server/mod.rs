@@ -15,6 +15,7 @@ mod tests;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use rustls::sign::CertifiedKey;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -39,7 +40,7 @@ pub struct Settings {
     /// Where it listens.
     pub address: SocketAddr,
     /// What it shows, and to whom it talks.
-    pub certificates: CertificateFiles,
+    pub certificates: CertificateSettings,
     /// Where it says over plain HTTP whether it lives and is ready.
     pub health_address: SocketAddr,
     /// What nobody may exceed.
@@ -48,17 +49,29 @@ pub struct Settings {
     pub routes: Routes,
 }
 
-/// The files of the server's certificate. They are read again when they change.
+/// What the server shows, and to whom it talks. It is looked at again and again.
 #[derive(Clone, Debug)]
-pub struct CertificateFiles {
-    /// The chain, in PEM, the server's own certificate first.
-    pub certificate: PathBuf,
+pub struct CertificateSettings {
+    /// What it shows.
+    pub certificate: Certificate,
     /// Authorities of clients, in PEM. With them, only clients with a certificate are served.
     pub client_authorities: Option<PathBuf>,
-    /// How often the files are looked at.
+    /// How often it is looked at whether something has changed.
     pub interval: Duration,
-    /// The private key, in PEM.
-    pub key: PathBuf,
+}
+
+/// Where the server's certificate is from.
+#[derive(Clone, Debug)]
+pub enum Certificate {
+    /// From files, which somebody else changes.
+    Files {
+        /// The chain, in PEM, the server's own certificate first.
+        certificate: PathBuf,
+        /// The private key, in PEM.
+        key: PathBuf,
+    },
+    /// From whoever keeps it in this program.
+    Kept(watch::Receiver<Arc<CertifiedKey>>),
 }
 
 /// What nobody may exceed.

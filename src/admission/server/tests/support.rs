@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Routes,
-    server::{CertificateFiles, Limits, Server, Settings},
+    server::{Certificate, CertificateSettings, Limits, Server, Settings},
 };
 
 /// How often files are looked at in tests.
@@ -100,11 +100,13 @@ impl Fixture {
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Server::bind(Settings {
             address: local,
-            certificates: CertificateFiles {
-                certificate: folder.join("tls.crt"),
+            certificates: CertificateSettings {
+                certificate: Certificate::Files {
+                    certificate: folder.join("tls.crt"),
+                    key: folder.join("tls.key"),
+                },
                 client_authorities,
                 interval: INTERVAL,
-                key: folder.join("tls.key"),
             },
             health_address: local,
             limits,
