@@ -1,6 +1,7 @@
 //! The admission webhook: API servers ask it before they keep an object.
 //!
 //! - [`server`]: sockets, TLS, HTTP, and what a hostile client may not do;
+//! - [`health`]: whether it lives and is ready, and its figures, `metrics`;
 //! - `routes`: from a path and a body to an answer, without a socket;
 //! - `review`: the AdmissionReview around a request, read and written;
 //! - `promotion`: whom a Promotion acts as;
@@ -10,7 +11,9 @@
 //! What is decided is decided by pure functions of the request and of the index: nothing is looked
 //! up meanwhile, nothing that was asked is remembered, and every replica answers the same.
 
+pub mod health;
 pub mod index;
+mod metrics;
 mod opt_in;
 mod promotion;
 mod review;

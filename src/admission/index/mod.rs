@@ -98,6 +98,17 @@ impl Index {
         ]
     }
 
+    /// As if everything had been listed, and there were nothing.
+    #[cfg(test)]
+    pub(crate) fn list_nothing(&self) {
+        let mut state = self.write();
+        state.promotions.end();
+        state.templates.end();
+        for works in &mut state.works {
+            works.end();
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -24,7 +24,10 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
+
 use super::{Certificate, CertificateSettings};
+use crate::metrics::Metrics;
 
 /// No server can be made of the certificate.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +73,16 @@ pub enum CertificateError {
 
 /// The certificate, and where it is from.
 pub(super) struct Certificates {
-    acceptor: TlsAcceptor,
+    acceptor: Acceptor,
     read: Contents,
     settings: CertificateSettings,
+}
+
+/// What connections are accepted by.
+struct Acceptor {
+    acceptor: TlsAcceptor,
+    /// When the certificate that it shows ends, in seconds since 1970; 0 where it does not say.
+    end: i64,
 }
 
 /// What there is at a moment.
@@ -109,12 +119,18 @@ impl Certificates {
     ///
     /// A pair that is no use, or that is being changed at this very moment, leaves the one before
     /// in its place.
-    pub(super) fn watch(self, stop: CancellationToken) -> watch::Receiver<TlsAcceptor> {
+    pub(super) fn watch(
+        self,
+        stop: CancellationToken,
+        metrics: Arc<Metrics>,
+    ) -> watch::Receiver<TlsAcceptor> {
         let Self {
             acceptor,
             mut read,
             settings,
         } = self;
+        let Acceptor { acceptor, end } = acceptor;
+        metrics.certificate_not_after.set(end);
         let (sender, receiver) = watch::channel(acceptor);
         let mut ticks = tokio::time::interval(settings.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -132,8 +148,10 @@ impl Certificates {
                     Err(error) => Err(error),
                 };
                 match result {
-                    Ok(acceptor) => {
+                    Ok(Acceptor { acceptor, end }) => {
                         complaint.clear();
+                        metrics.reloaded(true);
+                        metrics.certificate_not_after.set(end);
                         tracing::info!("a new certificate is used from now on");
                         sender.send_replace(acceptor);
                     }
@@ -141,6 +159,7 @@ impl Certificates {
                         // Told once, not every few seconds.
                         let told = error.to_string();
                         if told != complaint {
+                            metrics.reloaded(false);
                             tracing::warn!("{told}; the certificate before it is used further on");
                             complaint = told;
                         }
@@ -172,9 +191,10 @@ impl Contents {
         })
     }
 
-    fn acceptor(&self) -> Result<TlsAcceptor, CertificateError> {
+    fn acceptor(&self) -> Result<Acceptor, CertificateError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let shown = self.shown.certified_key(&provider)?;
+        let end = shown.cert.first().and_then(|certificate| end(certificate));
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(CertificateError::Provider)?;
@@ -195,7 +215,10 @@ impl Contents {
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(Acceptor {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            end: end.unwrap_or_default(),
+        })
     }
 }
 
@@ -255,4 +278,10 @@ impl File {
         let path = self.path.clone();
         move |source| CertificateError::Pem { path, source }
     }
+}
+
+/// When a certificate ends.
+fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Limits, body::Budget, http};
-use crate::Routes;
+use crate::{Routes, metrics::Metrics};
 
 /// How much of a header is read, and how much of a body at a time.
 const BUFFER: usize = 64 << 10;
@@ -43,6 +43,7 @@ pub(super) struct Shared {
     crowded: AtomicBool,
     idle: Idle,
     pub(super) limits: Limits,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) routes: Arc<Routes>,
     slots: Arc<Semaphore>,
 }
@@ -68,13 +69,14 @@ pub(super) struct Connection {
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits, routes: Arc<Routes>) -> Self {
+    pub(super) fn new(limits: Limits, routes: Arc<Routes>, metrics: Arc<Metrics>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 budget: Budget::new(limits.long_bodies),
                 crowded: AtomicBool::new(false),
                 idle: Idle::default(),
                 limits,
+                metrics,
                 routes,
                 slots: Arc::new(Semaphore::new(limits.connections)),
             }),
@@ -94,6 +96,7 @@ impl Connections {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!("cannot accept a connection: {error}");
+                    self.shared.metrics.not_accepted();
                     tokio::time::sleep(EXHAUSTED).await;
                     continue;
                 }
@@ -143,6 +146,7 @@ impl Connections {
 impl Connection {
     fn new(shared: &Arc<Shared>) -> Self {
         let way = CancellationToken::new();
+        shared.metrics.connections.inc();
         Self {
             place: Mutex::new(Some(shared.idle.enter(&way))),
             shared: Arc::clone(shared),
@@ -171,6 +175,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.is_busy();
+        self.shared.metrics.connections.dec();
     }
 }
 
@@ -214,8 +219,14 @@ async fn serve(
     let handshake = timeout(limits.handshake, acceptor.accept(stream));
     let stream = match stop.run_until_cancelled(handshake).await {
         Some(Ok(Ok(stream))) => stream,
-        Some(Ok(Err(error))) => return tracing::debug!("a handshake has failed: {error}"),
-        Some(Err(_)) => return tracing::debug!("no handshake within {:?}", limits.handshake),
+        Some(Ok(Err(error))) => {
+            connection.shared.metrics.no_handshake(true);
+            return tracing::debug!("a handshake has failed: {error}");
+        }
+        Some(Err(_)) => {
+            connection.shared.metrics.no_handshake(false);
+            return tracing::debug!("no handshake within {:?}", limits.handshake);
+        }
         None => return,
     };
     let service = service_fn(move |request| http::answer(Arc::clone(&connection), request));

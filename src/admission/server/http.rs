@@ -1,6 +1,6 @@
 //! One request over HTTP.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use http_body_util::Full;
 use hyper::{
@@ -9,8 +9,11 @@ use hyper::{
     header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 
-use super::{body::Unread, connections::Connection};
-use crate::{Routes, routes::Route};
+use super::{
+    body::Unread,
+    connections::{Connection, Shared},
+};
+use crate::{Routes, health::respond, review::Answered, routes::Route};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -23,9 +26,21 @@ pub(super) async fn answer(
     connection: Arc<Connection>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    let began = Instant::now();
     connection.is_busy();
-    let mut response = match review(&connection, request).await {
-        Ok(review) => respond(StatusCode::OK, JSON, review),
+    let (head, body) = request.into_parts();
+    let Shared {
+        metrics, routes, ..
+    } = &*connection.shared;
+    let route = route(routes, &head.method, head.uri.path(), &head.headers);
+    let answered = match &route {
+        Ok(route) => review(&connection.shared, *route, body).await,
+        Err(refusal) => Err(refusal.clone()),
+    };
+    let told = answered.as_ref().map_err(|(status, _)| *status);
+    metrics.answered(route.ok(), told, began.elapsed());
+    let mut response = match answered {
+        Ok(answered) => respond(StatusCode::OK, JSON, answered.body),
         Err((status, why)) => respond(status, TEXT, format!("{why}\n")),
     };
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -40,27 +55,7 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// A response of some text.
-pub(super) fn respond(
-    status: StatusCode,
-    content_type: HeaderValue,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
-}
-
-/// A response of a line of text.
-pub(super) fn line(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    respond(status, TEXT, text)
-}
-
-async fn review(connection: &Connection, request: Request<Incoming>) -> Result<Vec<u8>, Refusal> {
-    let (head, body) = request.into_parts();
-    let shared = &connection.shared;
-    let route = route(&shared.routes, &head.method, head.uri.path(), &head.headers)?;
+async fn review(shared: &Shared, route: Route<'_>, body: Incoming) -> Result<Answered, Refusal> {
     let body = shared
         .budget
         .read(body, &shared.limits)
@@ -83,7 +78,7 @@ async fn review(connection: &Connection, request: Request<Incoming>) -> Result<V
     if body.bytes.is_empty() {
         return Err((StatusCode::BAD_REQUEST, "there is no body".to_owned()));
     }
-    Ok(shared.routes.answer(route, &body.bytes)?.body)
+    shared.routes.answer(route, &body.bytes)
 }
 
 fn route<'a>(

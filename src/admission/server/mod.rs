@@ -8,12 +8,19 @@
 mod body;
 mod certificates;
 mod connections;
-mod health;
 mod http;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use rustls::sign::CertifiedKey;
 use tokio::{
@@ -25,13 +32,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use certificates::CertificateError;
 
+use prometheus_client::registry::Registry;
+
 use crate::{
     Routes,
-    server::{
-        certificates::Certificates,
-        connections::Connections,
-        health::{Health, State},
-    },
+    health::Health,
+    metrics::Metrics,
+    server::{certificates::Certificates, connections::Connections},
 };
 
 /// How the server is set up.
@@ -117,7 +124,7 @@ pub enum Error {
 pub struct Server {
     address: SocketAddr,
     certificates: Certificates,
-    health: Health,
+    health: TcpListener,
     health_address: SocketAddr,
     listener: TcpListener,
     settings: Settings,
@@ -132,7 +139,7 @@ impl Server {
         Ok(Self {
             address,
             certificates,
-            health: Health::new(health),
+            health,
             health_address,
             listener,
             settings,
@@ -161,17 +168,34 @@ impl Server {
             ..
         } = self;
         let limits = settings.limits;
-        let (state, watched) = watch::channel(State::Ready);
+        let draining = Arc::new(AtomicBool::new(false));
         // These two end with this future.
         let background = CancellationToken::new();
         let _guard = background.clone().drop_guard();
-        let acceptors = certificates.watch(background.clone());
-        health.serve(watched, background);
+        let mut registry = Registry::default();
+        let index = settings.routes.index.clone();
+        let metrics = Arc::new(Metrics::register(&mut registry, index.clone()));
+        let acceptors = certificates.watch(background.clone(), Arc::clone(&metrics));
+        let is_draining = Arc::clone(&draining);
+        let unready = move || {
+            if is_draining.load(Ordering::Relaxed) {
+                Some("asked to stop; what has begun is finished")
+            } else if index.as_ref().is_some_and(|index| !index.is_listed()) {
+                Some("what the control plane has is not listed yet")
+            } else {
+                None
+            }
+        };
+        let health_of_this = Health {
+            registry,
+            unready: Box::new(unready),
+        };
+        health_of_this.serve(health, background);
 
-        let connections = Connections::new(limits, Arc::new(settings.routes));
+        let connections = Connections::new(limits, Arc::new(settings.routes), metrics);
         let stopping = async {
             stop.await;
-            state.send_replace(State::Draining);
+            draining.store(true, Ordering::Relaxed);
             sleep(limits.shutdown_delay).await;
         };
         tokio::select! {

@@ -13,7 +13,7 @@ async fn what_has_begun_is_finished_and_nobody_new_is_served() {
     .await;
     assert!(fixture.ask_health("/livez").await.contains("200 OK"));
     assert!(fixture.ask_health("/readyz").await.contains("200 OK"));
-    assert!(fixture.ask_health("/metrics").await.contains("404"));
+    assert!(fixture.ask_health("/").await.contains("404"));
 
     let body = review("1");
     let (mut begun, mut idle) = (fixture.connect().await, fixture.connect().await);

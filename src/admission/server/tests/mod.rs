@@ -1,5 +1,6 @@
 //! The server over real sockets.
 
+mod admit;
 mod certificates;
 mod drain;
 mod hostile;

@@ -84,6 +84,20 @@ impl Fixture {
         clients: Option<&Authority>,
         change: impl FnOnce(&mut Limits),
     ) -> Self {
+        let routes = Routes {
+            clusters: Vec::new(),
+            hub_user: "hub".to_owned(),
+            index: None,
+            opt_ins: vec!["*=*".parse().unwrap()].into(),
+        };
+        Self::start_at(routes, clients, change).await
+    }
+
+    pub(super) async fn start_at(
+        routes: Routes,
+        clients: Option<&Authority>,
+        change: impl FnOnce(&mut Limits),
+    ) -> Self {
         let authority = Authority::new("server");
         let folder = folder();
         install(&folder, "first", &authority.server());
@@ -110,12 +124,7 @@ impl Fixture {
             },
             health_address: local,
             limits,
-            routes: Routes {
-                clusters: Vec::new(),
-                hub_user: "hub".to_owned(),
-                index: None,
-                opt_ins: vec!["*=*".parse().unwrap()].into(),
-            },
+            routes,
         })
         .await
         .unwrap();
@@ -333,8 +342,13 @@ pub(super) fn post(body: &[u8]) -> Vec<u8> {
 
 /// The head of such a request, with one more line.
 pub(super) fn head(line: &str) -> Vec<u8> {
+    head_to("/mutate/promotions", line)
+}
+
+/// The same to some path.
+pub(super) fn head_to(path: &str, line: &str) -> Vec<u8> {
     format!(
-        "POST /mutate/promotions?timeout=5s HTTP/1.1\r\nHost: a\r\n\
+        "POST {path}?timeout=5s HTTP/1.1\r\nHost: a\r\n\
          Content-Type: application/json\r\n{line}\r\n\r\n"
     )
     .into_bytes()
