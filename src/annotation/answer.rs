@@ -65,7 +65,10 @@ impl Answer {
         (lasts && is_current).then(|| Self {
             message: None,
             phase: Some(phase.to_string()),
-            reason: status["reason"].as_str().map(str::to_owned),
+            reason: status["reason"]
+                .as_str()
+                .filter(|_| is_authorized)
+                .map(str::to_owned),
         })
     }
 
@@ -161,6 +164,8 @@ mod tests {
                 assert_eq!(said(&of(authorized)), None);
             }
         }
+        let denied = promotion("Promoted", Some("NotAuthorized"), Some(1));
+        assert_eq!(said(&denied), Some(("Promoted".to_owned(), None)));
     }
 
     #[test]
