@@ -82,7 +82,12 @@ impl<'a> Seen<'a> {
 
     /// A Namespace that bears the label is there, has changed, or is gone.
     pub(crate) fn namespace(&mut self, event: Event<PartialObjectMeta<Namespace>>) {
+        // The Deployments are listed after the Namespaces are, and need not be listed twice.
+        let first = !self.namespaces.are_listed();
         for name in self.namespaces.apply(event) {
+            if first {
+                continue;
+            }
             self.queue.add(Task::Namespace(name), Instant::now());
         }
     }
@@ -184,3 +189,6 @@ fn key(metadata: &ObjectMeta) -> Option<Key> {
         name: metadata.name.clone()?,
     })
 }
+
+#[cfg(test)]
+mod tests;
