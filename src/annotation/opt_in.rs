@@ -65,22 +65,22 @@ mod tests {
 
     use super::*;
 
-    fn entries(pairs: &[(&str, &str)]) -> Option<BTreeMap<String, String>> {
+    fn entries(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        Some(pairs.iter().map(owned).collect())
+        pairs.iter().map(owned).collect()
     }
 
     fn deployment(annotations: &[(&str, &str)]) -> ObjectMeta {
         ObjectMeta {
-            annotations: entries(annotations),
+            annotations: Some(entries(annotations)),
             ..ObjectMeta::default()
         }
     }
 
     fn namespace(value: &str) -> ObjectMeta {
         ObjectMeta {
-            annotations: entries(&[(REQUESTED_BY, "0a1b2c3d:alice")]),
-            labels: entries(&[(ENABLED, value)]),
+            annotations: Some(entries(&[(REQUESTED_BY, "0a1b2c3d:alice")])),
+            labels: Some(entries(&[(ENABLED, value)])),
             ..ObjectMeta::default()
         }
     }

@@ -38,10 +38,13 @@ async fn the_hub_is_installed_changed_and_removed() -> Result<()> {
     scene.promoted("web", "member1").await?;
     web.assert_untouched().await?;
 
-    // It has not looked at annotations so far.
+    // Nothing in the member says who asks, and so far that counts.
     Workload::typical("cart").deploy(&scene, "member1").await?;
     let cart = Before::take(&scene, "member1", "cart").await?;
     scene.annotate("member1", "cart", "true").await?;
+    let held = (Some(Phase::Refused), Some("RequesterUnknown"));
+    let words = ["not installed", "kubectl promote member enable"];
+    scene.until_answer("member1", "cart", held, &words).await?;
     let opt_in = [format!("member1={}", scene.namespace)];
     let hub = json!({"optIn": opt_in, "replicas": 2, "adoptUnstamped": true});
     host.change(&json!({"hub": hub, "log": {"format": "text"}}))
