@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use kube::Client;
+use promoter_annotation::Unstamped;
 use promoter_domain::opt_in::{OptIn, OptIns};
 use promoter_engine::{Context, Limits, controller};
 use promoter_kubernetes::{events::Events, members::Members, objects::Objects, resource::Resource};
@@ -22,6 +23,12 @@ use crate::{
 /// The flags of the hub.
 #[derive(Args)]
 pub(crate) struct HubArguments {
+    /// Promote what opted in before anything in its member recorded who did, or while nothing does,
+    /// for an unknown user of that member. Without it, such a Deployment is held until somebody
+    /// opts in anew.
+    #[arg(long)]
+    adopt_unstamped: bool,
+
     /// How long a member may refuse Karmada's write, in seconds, before it is rolled back.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     commit_timeout: u64,
@@ -41,7 +48,7 @@ pub(crate) struct HubArguments {
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
 
-    /// Which clusters may opt in to which namespaces by annotations; may be repeated. Names may end
+    /// Which clusters may opt in to which namespaces; may be repeated. Names may end
     /// in *, for everything that begins so.
     #[arg(
         long,
@@ -53,16 +60,12 @@ pub(crate) struct HubArguments {
     /// How long Karmada may take to render what is staged, in seconds, before it is given up.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     staging_timeout: u64,
-
-    /// Promote every Deployment that is annotated `promote.karmada.io/enabled: "true"`, whoever
-    /// annotated it. Without it, annotations are not looked at.
-    #[arg(long)]
-    trust_every_annotation: bool,
 }
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
     let HubArguments {
+        adopt_unstamped,
         commit_timeout,
         concurrency,
         context,
@@ -70,7 +73,6 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
         kubeconfig,
         opt_in,
         staging_timeout,
-        trust_every_annotation,
     } = arguments;
     let client = connect(kubeconfig, context).await?;
     let control_plane = Objects::new(client.clone(), "the control plane");
@@ -95,7 +97,11 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
         instance,
         opt_ins: Arc::new(OptIns::from(opt_in)),
         stopped: Stopped::listen()?,
-        trust_every_annotation,
+        unstamped: if adopt_unstamped {
+            Unstamped::Adopt
+        } else {
+            Unstamped::Hold
+        },
     };
     match &election {
         Some(election) => while_leading(election, || hub.act(), &hub.stopped).await,
@@ -113,12 +119,11 @@ struct Hub {
     members: Arc<Members>,
     opt_ins: Arc<OptIns>,
     stopped: Stopped,
-    trust_every_annotation: bool,
+    unstamped: Unstamped,
 }
 
 impl Hub {
-    /// Carries Promotions out, and looks at annotations where they are trusted, until the process
-    /// is told to stop.
+    /// Carries Promotions out, and has what opts in promoted, until the process is told to stop.
     async fn act(&self) -> anyhow::Result<()> {
         let stopped = self.stopped.clone();
         let engine = controller::run(
@@ -135,21 +140,22 @@ impl Hub {
             async move { stopped.wait().await },
         );
         tracing::info!(
-            trust_every_annotation = self.trust_every_annotation,
+            unstamped = ?self.unstamped,
             concurrency = self.concurrency,
             "the hub is running"
         );
-        if !self.trust_every_annotation {
-            engine.await;
-            return Ok(());
-        }
         let (control_plane, members) = (self.control_plane.clone(), Arc::clone(&self.members));
         let opt_ins = Arc::clone(&self.opt_ins);
+        let door = promoter_annotation::run(
+            control_plane,
+            members,
+            opt_ins,
+            self.unstamped,
+            &self.instance,
+        );
         tokio::select! {
             () = engine => Ok(()),
-            result = promoter_annotation::run(control_plane, members, opt_ins, &self.instance) => {
-                result.context("the annotation door has closed")
-            }
+            result = door => result.context("the annotation door has closed"),
         }
     }
 }

@@ -6,7 +6,7 @@ use promoter_api::karmada::{Cluster, cluster::ClusterSpec};
 use promoter_kubernetes::clusters::Change;
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use crate::Key;
+use crate::{Key, promotions::Recheck};
 
 /// The members that are watched.
 #[derive(Default)]
@@ -63,13 +63,15 @@ impl Clusters {
         }
     }
 
-    /// Has a Deployment looked at, in every member that has one of that name.
+    /// Has a Deployment looked at, in the members where it is meant and there is one.
     ///
     /// A member that is not watched now lists all of its Deployments when it is.
-    pub(crate) fn recheck(&self, key: &Key) {
-        for watched in self.watched.values() {
-            // Nobody listens where the member can never be reached.
-            let _ = watched.rechecks.send(key.clone());
+    pub(crate) fn recheck(&self, recheck: &Recheck) {
+        for (cluster, watched) in &self.watched {
+            if recheck.is_in(cluster) {
+                // Nobody listens where the member can never be reached.
+                let _ = watched.rechecks.send(recheck.key.clone());
+            }
         }
     }
 }
@@ -107,6 +109,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::promotions::Place;
 
     fn cluster(ready: &str, endpoint: &str) -> Change {
         let cluster = serde_json::from_value(json!({
@@ -177,7 +180,13 @@ mod tests {
             namespace: "shop".to_owned(),
             name: "web".to_owned(),
         };
-        clusters.recheck(&key);
+        let recheck = |place| Recheck {
+            key: key.clone(),
+            place,
+        };
+        clusters.recheck(&recheck(Place::Origin(vec!["member2".to_owned()])));
+        assert!(receivers[0].try_recv().is_err());
+        clusters.recheck(&recheck(Place::Everywhere));
         assert_eq!(receivers[0].try_recv().unwrap(), key);
         clusters.follow(Change::Gone("member1".to_owned()), |_, _| {
             unreachable!("nothing begins for what is gone")

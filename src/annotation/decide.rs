@@ -1,240 +1,145 @@
 //! The pure rule: from a Deployment and the Promotion of its name to what is to be done.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use promoter_api::marks;
 use promoter_domain::{
     opt_in::OptIns,
     verdict::{self, Accepted, Existing, Record, Rejection, Subject, SubjectKind},
 };
 
+use crate::{
+    answer::Answer,
+    opt_in::{OptIn, OptInBy},
+};
+
 /// What is to be done about a Deployment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Decision {
+    /// Have it say this, and no more.
+    Answer(Answer),
     /// Create its Promotion, and the namespace before it where that is missing.
     Create,
     /// It asks for nothing, or what it asks for is in hand or done.
     Nothing,
     /// Ask for its Promotion anew, from this cluster.
     Reopen,
-    /// Tell whoever annotated it why nothing happens.
+    /// Tell whoever opted in why nothing happens.
     Warn(Rejection),
 }
 
-/// Whether a Deployment asks for anything, or should be told that it asks wrongly.
-pub(crate) fn asks(metadata: &ObjectMeta) -> bool {
-    metadata.deletion_timestamp.is_none()
-        && enabled(metadata).is_some_and(|enabled| enabled != "false")
+/// A Deployment of a member.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deployment<'a> {
+    pub(crate) cluster: &'a str,
+    pub(crate) metadata: &'a ObjectMeta,
+    /// What it asks for, itself or by its Namespace.
+    pub(crate) opt_in: Option<&'a OptIn>,
 }
 
-/// Decides about a Deployment of a cluster.
+/// A Promotion, in so far as the door needs to know it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Known {
+    /// What a Deployment is to say of it; nothing where what it says is to stay as it is.
+    pub(crate) answer: Option<Answer>,
+    pub(crate) record: Record,
+}
+
+/// Decides about a Deployment.
 ///
-/// `federated` says whether a Work of this control plane keeps the Deployment; it counts only where
-/// there is no Promotion.
+/// `federated` says whether a Work of this control plane keeps it; it counts only where it is not
+/// promoted from its cluster.
 pub(crate) fn decide(
-    cluster: &str,
+    deployment: Deployment<'_>,
     opt_ins: &OptIns,
-    metadata: &ObjectMeta,
-    promotion: Option<&Record>,
+    promotion: Option<&Known>,
     federated: bool,
 ) -> Decision {
-    let Some(enabled) = enabled(metadata).filter(|_| asks(metadata)) else {
+    let metadata = deployment.metadata;
+    if metadata.deletion_timestamp.is_some() {
         return Decision::Nothing;
+    }
+    let said = Answer::read(metadata);
+    let Some(opt_in) = deployment.opt_in.filter(|opt_in| opt_in.asks()) else {
+        return unasked(deployment.cluster, &said, promotion);
     };
-    if let Err(rejection) = verdict::check_value(enabled) {
+    if let Err(rejection) = verdict::check_value(&opt_in.value) {
         return Decision::Warn(rejection);
     }
     match promotion {
         // Once it is gone, the Deployment is looked at again.
-        Some(promotion) if promotion.deleting => return Decision::Nothing,
+        Some(promotion) if promotion.record.deleting => return Decision::Nothing,
         // What somebody has asked for in the control plane goes on wherever it is.
-        Some(promotion) if !promotion.released && promotion.is_from(cluster) => {
-            return Decision::Nothing;
+        Some(promotion) if promotion.is_in_hand(deployment.cluster) => {
+            return say(&said, promotion.answer.clone());
         }
         _ => {}
     }
     let existing = Existing {
-        federated: federated && promotion.is_none(),
-        promotion,
+        federated,
+        promotion: promotion.map(|promotion| &promotion.record),
         // The engine looks for one before it writes anything.
         template: false,
     };
-    match verdict::decide(&subject(cluster, metadata), enabled, opt_ins, existing) {
+    match verdict::decide(&deployment.subject(), &opt_in.value, opt_ins, existing) {
         Ok(Accepted::Begins) => Decision::Create,
         Ok(Accepted::InHand) => Decision::Nothing,
         Ok(Accepted::Reopens) => Decision::Reopen,
+        // What is federated already is what a Namespace asks for.
+        Err(Rejection::AlreadyFederated) if opt_in.by == OptInBy::Namespace => Decision::Nothing,
         Err(rejection) => Decision::Warn(rejection),
     }
 }
 
-/// A Deployment of a cluster, as it is told of.
-pub(crate) fn subject<'a>(cluster: &'a str, metadata: &'a ObjectMeta) -> Subject<'a> {
-    Subject {
-        cluster,
-        kind: SubjectKind::Deployment,
-        name: metadata.name.as_deref().unwrap_or_default(),
-        namespace: metadata.namespace.as_deref().unwrap_or_default(),
+/// Nobody asks, or nobody asks any more: what the Deployment says goes, unless it is promoted and
+/// says so.
+fn unasked(cluster: &str, said: &Answer, promotion: Option<&Known>) -> Decision {
+    if said.is_empty() {
+        return Decision::Nothing;
+    }
+    let answer = match promotion {
+        Some(promotion) if promotion.record.deleting => None,
+        Some(promotion) if promotion.is_in_hand(cluster) => match &promotion.answer {
+            Some(answer) if !answer.is_promoted() => Some(Answer::default()),
+            other => other.clone(),
+        },
+        _ => Some(Answer::default()),
+    };
+    say(said, answer)
+}
+
+fn say(said: &Answer, answer: Option<Answer>) -> Decision {
+    let new = answer.filter(|answer| answer != said);
+    new.map_or(Decision::Nothing, Decision::Answer)
+}
+
+impl<'a> Deployment<'a> {
+    /// Whether it asks for anything, or says what became of what it asked for.
+    pub(crate) fn concerns(self) -> bool {
+        self.metadata.deletion_timestamp.is_none()
+            && (self.opt_in.is_some_and(OptIn::asks) || !Answer::read(self.metadata).is_empty())
+    }
+
+    /// How it is told of.
+    pub(crate) fn subject(self) -> Subject<'a> {
+        Subject {
+            cluster: self.cluster,
+            kind: SubjectKind::Deployment,
+            name: self.metadata.name.as_deref().unwrap_or_default(),
+            namespace: self.metadata.namespace.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// What tells it from another of its name.
+    pub(crate) fn uid(self) -> &'a str {
+        self.metadata.uid.as_deref().unwrap_or_default()
     }
 }
 
-fn enabled(metadata: &ObjectMeta) -> Option<&str> {
-    metadata
-        .annotations
-        .as_ref()?
-        .get(marks::ENABLED)
-        .map(String::as_str)
+impl Known {
+    /// Whether the workload is promoted from a cluster, or is to be.
+    pub(crate) fn is_in_hand(&self, cluster: &str) -> bool {
+        !self.record.released && self.record.is_from(cluster)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-    use super::*;
-
-    fn metadata(namespace: &str, enabled: Option<&str>) -> ObjectMeta {
-        ObjectMeta {
-            annotations: enabled
-                .map(|enabled| [(marks::ENABLED.to_owned(), enabled.to_owned())].into()),
-            name: Some("web".to_owned()),
-            namespace: Some(namespace.to_owned()),
-            ..ObjectMeta::default()
-        }
-    }
-
-    fn anywhere() -> OptIns {
-        vec!["*=*".parse().unwrap()].into()
-    }
-
-    fn record(cluster: &str) -> Record {
-        Record {
-            clusters: vec![cluster.to_owned()],
-            deleting: false,
-            released: false,
-        }
-    }
-
-    #[test]
-    fn the_annotation_and_the_promotion_decide() {
-        let in_hand = record("member1");
-        let elsewhere = record("member2");
-        let released = Record {
-            released: true,
-            ..record("member1")
-        };
-        let released_elsewhere = Record {
-            released: true,
-            ..record("member2")
-        };
-        let going = Record {
-            deleting: true,
-            ..released.clone()
-        };
-        let conflict =
-            || Decision::Warn(Rejection::ConflictingPromotion(vec!["member2".to_owned()]));
-        let invalid = |value: &str| Decision::Warn(Rejection::InvalidValue(value.to_owned()));
-        let reserved = || Decision::Warn(Rejection::NamespaceReserved);
-        let federated = || Decision::Warn(Rejection::AlreadyFederated);
-        let cases = [
-            // Nobody asked.
-            ("shop", None, None, false, Decision::Nothing),
-            ("shop", Some("false"), None, false, Decision::Nothing),
-            (
-                "shop",
-                Some("false"),
-                Some(&released),
-                false,
-                Decision::Nothing,
-            ),
-            ("kube-system", Some("false"), None, false, Decision::Nothing),
-            // Asked wrongly, whatever else there is.
-            ("shop", Some("True"), None, false, invalid("True")),
-            ("shop", Some(""), None, false, invalid("")),
-            ("shop", Some("yes"), Some(&in_hand), true, invalid("yes")),
-            // No Promotion.
-            ("shop", Some("true"), None, false, Decision::Create),
-            ("shop", Some("true"), None, true, federated()),
-            ("kube-system", Some("true"), None, false, reserved()),
-            ("karmada-es-member1", Some("true"), None, true, reserved()),
-            // A Promotion.
-            (
-                "shop",
-                Some("true"),
-                Some(&in_hand),
-                false,
-                Decision::Nothing,
-            ),
-            (
-                "shop",
-                Some("true"),
-                Some(&in_hand),
-                true,
-                Decision::Nothing,
-            ),
-            ("shop", Some("true"), Some(&elsewhere), false, conflict()),
-            (
-                "shop",
-                Some("true"),
-                Some(&released),
-                false,
-                Decision::Reopen,
-            ),
-            (
-                "shop",
-                Some("true"),
-                Some(&released_elsewhere),
-                false,
-                Decision::Reopen,
-            ),
-            ("shop", Some("true"), Some(&going), false, Decision::Nothing),
-        ];
-        for (namespace, enabled, promotion, federated, decision) in cases {
-            let metadata = metadata(namespace, enabled);
-            assert_eq!(
-                decide("member1", &anywhere(), &metadata, promotion, federated),
-                decision,
-                "{namespace} {enabled:?} {promotion:?} {federated}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_cluster_opts_in_only_where_it_may() {
-        let elsewhere = OptIns::from(vec!["member1=pay".parse().unwrap()]);
-        let in_hand = record("member1");
-        let conflict = record("member2");
-        let released = Record {
-            released: true,
-            ..record("member1")
-        };
-        let not_allowed = || Decision::Warn(Rejection::NamespaceNotAllowed);
-        for (promotion, federated, decision) in [
-            (None, false, not_allowed()),
-            // Nothing is told of what is there.
-            (None, true, not_allowed()),
-            (Some(&conflict), false, not_allowed()),
-            (Some(&released), false, not_allowed()),
-            // What somebody else has asked for in the control plane goes on.
-            (Some(&in_hand), false, Decision::Nothing),
-        ] {
-            let metadata = metadata("shop", Some("true"));
-            assert_eq!(
-                decide("member1", &elsewhere, &metadata, promotion, federated),
-                decision,
-                "{promotion:?} {federated}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_being_deleted_asks_for_nothing() {
-        for enabled in ["true", "yes"] {
-            let metadata = ObjectMeta {
-                deletion_timestamp: Some(Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH)),
-                ..metadata("shop", Some(enabled))
-            };
-            assert_eq!(
-                decide("member1", &anywhere(), &metadata, None, false),
-                Decision::Nothing
-            );
-        }
-    }
-}
+mod tests;

@@ -1,29 +1,39 @@
-//! The annotation door: a Deployment of a member that says `promote.karmada.io/enabled: "true"`
-//! gets a Promotion in the control plane.
+//! The annotation door: a Deployment of a member that says `promote.karmada.io/enabled: "true"`, or
+//! whose Namespace bears that as a label, gets a Promotion in the control plane.
 //!
 //! Every member that has joined and is ready is watched, by the Cluster's own endpoint and
-//! credentials, for the metadata of its Deployments. The annotation itself is the durable request:
-//! what is read here is only where to look, nothing of it is kept but what is being worked on, and
-//! after a restart the first list of each member finds everything again.
+//! credentials, for the metadata of its Deployments and of the Namespaces that bear the label. The
+//! opt-in itself is the durable request: what is read here is only where to look, nothing of it is
+//! kept but what is being worked on, and after a restart the first list of each member finds
+//! everything again.
 //!
+//! - [`opt_in`]: how a Deployment opts in, itself or by its Namespace;
 //! - [`decide`]: the pure rule, from a Deployment and a Promotion to what is to be done;
+//! - [`answer`]: what a Deployment says of what became of it;
 //! - [`promotions`]: the Promotions of the control plane, in so far as the rule needs them;
 //! - [`clusters`]: which members are watched at the moment;
-//! - [`member`]: the watch of one member;
-//! - [`queue`]: the Deployments of a member that are to be looked at, now or later;
-//! - [`look`]: one look at a Deployment, with what is done about it.
+//! - [`member`]: the watches of one member, and [`seen`], what they have shown so far;
+//! - [`namespaces`]: the Namespaces of a member that opt in;
+//! - [`queue`]: what is to be looked at in a member, now or later;
+//! - [`look`]: one look at a Deployment, and what is done about it: [`requester`] finds out who
+//!   asked, [`create`] asks for the Promotion, [`tell`] tells whoever opted in.
 //!
-//! Who annotated is not known here. Until admission stamps it, every annotation counts as allowed
-//! where its cluster may opt in to the namespace, and the hub runs this door only where it is told
-//! to trust them. What it creates is asked for by a user of that member, never by one of the
-//! control plane.
+//! Who opted in is what a stamp says that the member's admission pins. What it creates is asked for
+//! by a user of that member, never by one of the control plane.
 
+mod answer;
 mod clusters;
+mod create;
 mod decide;
 mod look;
 mod member;
+mod namespaces;
+mod opt_in;
 mod promotions;
 mod queue;
+mod requester;
+mod seen;
+mod tell;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -37,6 +47,7 @@ use promoter_domain::opt_in::OptIns;
 use promoter_kubernetes::{clusters::Change, members::Members, objects::Objects};
 use tokio::task::{JoinError, JoinSet};
 
+pub use self::requester::Unstamped;
 use crate::{clusters::Clusters, promotions::Promotions};
 
 /// The door cannot be kept open.
@@ -52,13 +63,15 @@ pub enum Error {
 
 /// Keeps the door open, until the future is dropped.
 ///
-/// `opt_ins` says which clusters may opt in to which namespaces; `instance` is the name under which this process publishes events: its pod's, or its machine's.
-/// It ends only by an error, after which the process should be started again; interruptions of
+/// `opt_ins` says which clusters may opt in to which namespaces, `unstamped` what becomes of an
+/// opt-in of which nobody can say who asked; `instance` is the name under which this process
+/// publishes events: its pod's, or its machine's. It ends only by an error, after which the process should be started again; interruptions of
 /// API servers are no such errors.
 pub async fn run(
     control_plane: Objects,
     members: Arc<Members>,
     opt_ins: Arc<OptIns>,
+    unstamped: Unstamped,
     instance: &str,
 ) -> Result<(), Error> {
     let door = Arc::new(Door {
@@ -67,12 +80,13 @@ pub async fn run(
         members,
         opt_ins,
         promotions: Promotions::default(),
+        unstamped,
         warned: Mutex::default(),
     });
-    let mut freed = pin!(promotions::watch(Arc::clone(&door)));
-    // Before all Promotions are known, every annotated Deployment would look as if it had none.
+    let mut rechecks = pin!(promotions::watch(Arc::clone(&door)));
+    // Before all Promotions are known, every Deployment that opted in would look as if it had none.
     while !door.promotions.are_listed() {
-        freed.next().await.ok_or(Error::Ended("Promotions"))?;
+        rechecks.next().await.ok_or(Error::Ended("Promotions"))?;
     }
     let mut changes = pin!(promoter_kubernetes::clusters::watch(&door.control_plane));
     let mut clusters = Clusters::default();
@@ -90,9 +104,9 @@ pub async fn run(
                     tasks.spawn(member::serve(Arc::clone(&door), cluster, rechecks))
                 });
             }
-            keys = freed.next() => {
-                for key in keys.ok_or(Error::Ended("Promotions"))? {
-                    clusters.recheck(&key);
+            told = rechecks.next() => {
+                for recheck in told.ok_or(Error::Ended("Promotions"))? {
+                    clusters.recheck(&recheck);
                 }
             }
             Some(ended) = tasks.join_next() => match ended {
@@ -111,6 +125,7 @@ struct Door {
     members: Arc<Members>,
     opt_ins: Arc<OptIns>,
     promotions: Promotions,
+    unstamped: Unstamped,
     /// The reasons that each Deployment was warned of already, by its UID.
     warned: Mutex<HashMap<String, BTreeSet<&'static str>>>,
 }
@@ -137,7 +152,7 @@ impl Door {
         warned.entry(uid.to_owned()).or_default().insert(reason)
     }
 
-    /// Forgets a Deployment that is gone.
+    /// Forgets a Deployment that is gone, or that asks no more.
     fn forget(&self, uid: &str) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         warned.remove(uid);

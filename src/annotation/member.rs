@@ -1,11 +1,22 @@
-//! The watch of one member.
+//! The watches of one member.
 
 use std::{future, pin::pin, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream::FuturesUnordered};
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Api, core::PartialObjectMeta, runtime::watcher::Event};
-use promoter_api::karmada::Cluster;
+use futures::{
+    Stream, StreamExt as _,
+    stream::{self, FuturesUnordered},
+};
+use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
+    apps::v1::Deployment,
+    core::v1::Namespace,
+};
+use kube::{
+    Api, Client,
+    core::PartialObjectMeta,
+    runtime::watcher::{self, Event},
+};
+use promoter_api::{karmada::Cluster, marks};
 use promoter_kubernetes::{
     events::Events,
     members::{self, Member},
@@ -18,10 +29,8 @@ use tokio::{
 use tracing::Instrument as _;
 
 use crate::{
-    Door, Key,
-    decide::{self, Decision},
-    look,
-    queue::Queue,
+    Door, Key, look,
+    seen::{Outcome, Seen, Task},
 };
 
 /// How many Deployments of one member are looked at, at the same time.
@@ -66,7 +75,7 @@ pub(crate) async fn serve(door: Arc<Door>, cluster: Cluster, mut rechecks: Unbou
     serving.instrument(span).await;
 }
 
-/// Watches the Deployments of a member, until it refuses the credentials; the answer is why.
+/// Watches a member, until it refuses the credentials; the answer is why.
 ///
 /// What was in hand or waiting then is found again by the first list of the next watch, which is
 /// also why rechecks that came before it need not be kept.
@@ -74,27 +83,39 @@ async fn watch(door: &Door, member: &Member, rechecks: &mut UnboundedReceiver<Ke
     while rechecks.try_recv().is_ok() {}
     let client = member.objects.client();
     let events = Events::new(client.clone(), &door.instance);
-    let deployments = Api::<PartialObjectMeta<Deployment>>::all(client.clone());
-    let mut changes = pin!(watch::watch(deployments));
-    let mut queue = Queue::default();
+    let mut seen = Seen::new(door, &member.name);
+    let mut namespaces = pin!(namespaces(client));
+    let mut admission = pin!(admission(client));
+    let mut deployments = pin!(watch::watch(Api::<PartialObjectMeta<Deployment>>::all(
+        client.clone()
+    )));
     let mut looks = FuturesUnordered::new();
     loop {
         while looks.len() < AT_ONCE
-            && let Some(key) = queue.take(Instant::now())
+            && let Some(task) = seen.queue.take(Instant::now())
         {
-            looks.push(look(door, member, &events, key));
+            let namespace_asks = match &task {
+                Task::Deployment(key) => seen.namespaces.get(&key.namespace).is_some(),
+                Task::Namespace(_) => false,
+            };
+            looks.push(look(door, member, &events, task, namespace_asks));
         }
-        let next_due = queue.next_due().filter(|_| looks.len() < AT_ONCE);
+        let next_due = seen.queue.next_due().filter(|_| looks.len() < AT_ONCE);
         tokio::select! {
-            change = changes.next() => match change {
+            change = namespaces.next() => match change {
+                Some(Ok(event)) => seen.namespace(event),
+                Some(Err(error)) if error.is_denied() => return error.to_string(),
+                Some(Err(error)) => {
+                    tracing::warn!("the watch of its Namespaces was interrupted: {error}");
+                }
+                None => return "the watch of its Namespaces has ended".to_owned(),
+            },
+            // What a Deployment asks for cannot be told before all Namespaces are known.
+            change = deployments.next(), if seen.namespaces.are_listed() => match change {
                 Some(Ok(Event::Apply(deployment) | Event::InitApply(deployment))) => {
-                    if let Some(key) = wanted(door, &member.name, deployment) {
-                        queue.add(key, Instant::now());
-                    }
+                    seen.deployment(&deployment.metadata);
                 }
-                Some(Ok(Event::Delete(deployment))) => {
-                    door.forget(deployment.metadata.uid.as_deref().unwrap_or_default());
-                }
+                Some(Ok(Event::Delete(deployment))) => seen.deployment_gone(&deployment.metadata),
                 Some(Ok(Event::Init)) => {}
                 Some(Ok(Event::InitDone)) => tracing::info!("watching its Deployments"),
                 Some(Err(error)) if error.is_denied() => return error.to_string(),
@@ -103,13 +124,15 @@ async fn watch(door: &Door, member: &Member, rechecks: &mut UnboundedReceiver<Ke
                 }
                 None => return "the watch of its Deployments has ended".to_owned(),
             },
-            Some(key) = rechecks.recv() => queue.add(key, Instant::now()),
-            Some((key, outcome)) = looks.next() => match outcome {
-                Ok(()) => queue.done(key, Instant::now()),
+            Some(key) = rechecks.recv(), if seen.namespaces.are_listed() => seen.recheck(key),
+            Some(()) = admission.next() => seen.admission(),
+            Some((task, outcome)) = looks.next() => match outcome {
+                Ok(outcome) => seen.done(task, outcome),
                 Err(error) if error.is_unauthorized_by_member() => return error.to_string(),
                 Err(error) => {
-                    let delay = queue.failed(key.clone(), Instant::now());
-                    tracing::warn!(deployment = %key, "cannot look at the Deployment: {error}; again in {delay:?}");
+                    let what = task.to_string();
+                    let delay = seen.failed(task);
+                    tracing::warn!("cannot look at {what}: {error}; again in {delay:?}");
                 }
             },
             () = until(next_due) => {}
@@ -117,27 +140,44 @@ async fn watch(door: &Door, member: &Member, rechecks: &mut UnboundedReceiver<Ke
     }
 }
 
-/// The Deployment that a change is about, if it has to be looked at.
+/// The Namespaces that bear the label.
+fn namespaces(
+    client: &Client,
+) -> impl Stream<Item = Result<Event<PartialObjectMeta<Namespace>>, watch::Error>> + use<> {
+    watch::watch_some(
+        Api::all(client.clone()),
+        watcher::Config::default().labels(marks::ENABLED),
+    )
+}
+
+/// Tells when what pins stamps in the member may have changed.
 ///
-/// Most changes are about Deployments that never asked, or whose Promotion is in hand or done:
-/// they cost no request.
-fn wanted(door: &Door, cluster: &str, deployment: PartialObjectMeta<Deployment>) -> Option<Key> {
-    let metadata = deployment.metadata;
-    if !decide::asks(&metadata) {
-        return None;
-    }
-    let key = Key {
-        namespace: metadata.namespace.clone()?,
-        name: metadata.name.clone()?,
+/// A member without it, or whose API server knows no such policies, is none the worse: what is
+/// believed is read when it matters.
+fn admission(client: &Client) -> impl Stream<Item = ()> + use<> {
+    let config = || {
+        let name = format!("metadata.name={}", marks::OPT_IN_POLICY);
+        watcher::Config::default().fields(&name)
     };
-    let promotion = door.promotions.get(&key);
-    match decide::decide(cluster, &door.opt_ins, &metadata, promotion.as_ref(), false) {
-        Decision::Nothing => None,
-        Decision::Warn(warning) => {
-            let uid = metadata.uid.as_deref().unwrap_or_default();
-            (!door.has_warned(uid, warning.reason())).then_some(key)
-        }
-        Decision::Create | Decision::Reopen => Some(key),
+    let policies = Api::<PartialObjectMeta<ValidatingAdmissionPolicy>>::all(client.clone());
+    let bindings = Api::<PartialObjectMeta<ValidatingAdmissionPolicyBinding>>::all(client.clone());
+    let policies =
+        watch::watch_some(policies, config()).map(|event| event.map(|event| is_change(&event)));
+    let bindings =
+        watch::watch_some(bindings, config()).map(|event| event.map(|event| is_change(&event)));
+    stream::select(policies, bindings).filter_map(|changed| {
+        let changed = changed.unwrap_or_else(|error| {
+            tracing::debug!("the watch of its admission was interrupted: {error}");
+            false
+        });
+        future::ready(changed.then_some(()))
+    })
+}
+
+const fn is_change<K>(event: &Event<K>) -> bool {
+    match event {
+        Event::Init | Event::InitDone => false,
+        Event::Apply(_) | Event::Delete(_) | Event::InitApply(_) => true,
     }
 }
 
@@ -145,10 +185,20 @@ async fn look(
     door: &Door,
     member: &Member,
     events: &Events,
-    key: Key,
-) -> (Key, Result<(), look::Error>) {
-    let outcome = time::timeout(LOOK_TIMEOUT, door.look(member, events, &key)).await;
-    (key, outcome.unwrap_or(Err(look::Error::Slow)))
+    task: Task,
+    namespace_asks: bool,
+) -> (Task, Result<Outcome, look::Error>) {
+    let looking = async {
+        match &task {
+            Task::Deployment(key) => {
+                let looked = door.look(member, events, key, namespace_asks).await?;
+                Ok(Outcome::Deployment(looked))
+            }
+            Task::Namespace(name) => Ok(Outcome::Namespace(look::deployments(member, name).await?)),
+        }
+    };
+    let outcome = time::timeout(LOOK_TIMEOUT, looking).await;
+    (task, outcome.unwrap_or(Err(look::Error::Slow)))
 }
 
 async fn until(due: Option<Instant>) {

@@ -1,4 +1,4 @@
-//! The Deployments of a member that are to be looked at, now or later.
+//! What is to be looked at in a member, now or later.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -63,6 +63,15 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// When the next thing is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.due.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Wants everything that is in hand done once more.
+    pub(crate) fn again(&mut self) {
+        for entry in self.entries.values_mut() {
+            if let State::InHand { again } = &mut entry.state {
+                *again = true;
+            }
+        }
     }
 
     /// What was in hand is done.
@@ -137,6 +146,15 @@ mod tests {
         assert_eq!(queue.take(now), Some("a"));
         queue.done("a", now);
         assert_eq!(queue.take(now), None);
+
+        queue.add("b", now);
+        assert_eq!(queue.take(now), Some("b"));
+        queue.add("c", now);
+        queue.again();
+        queue.done("b", now);
+        assert_eq!(queue.take(now), Some("c"));
+        queue.done("c", now);
+        assert_eq!(queue.take(now), Some("b"));
     }
 
     #[test]

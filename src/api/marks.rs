@@ -5,6 +5,8 @@ pub const ENABLED: &str = "promote.karmada.io/enabled";
 /// On what opts in: who asked, as the member's admission knows them. `promoter_domain::stamp` has
 /// its form.
 pub const REQUESTED_BY: &str = "promote.karmada.io/requested-by";
+/// On a Deployment that opted in: what stands in the way and what to do, where no Promotion says so.
+pub const MESSAGE: &str = "promote.karmada.io/message";
 /// On a Deployment that opted in: the phase of its Promotion, for whoever annotated it.
 pub const PHASE: &str = "promote.karmada.io/phase";
 /// On a Deployment that opted in: the reason of that phase.

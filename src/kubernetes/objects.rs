@@ -113,6 +113,17 @@ impl Objects {
         Ok(collection.items)
     }
 
+    /// The metadata of every object of a kind.
+    pub async fn list_metadata(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+    ) -> Result<Vec<Value>, Error> {
+        let request = Request::new(resource.path(namespace)).list_metadata(&ListParams::default());
+        let collection: Collection = self.send("list", resource, "", request).await?;
+        Ok(collection.items)
+    }
+
     /// Creates an object and returns it as the API server keeps it.
     pub async fn create(
         &self,

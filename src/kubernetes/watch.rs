@@ -34,7 +34,19 @@ pub fn watch<K>(api: Api<K>) -> impl Stream<Item = Result<Event<K>, Error>> + Se
 where
     K: Clone + DeserializeOwned + std::fmt::Debug + Resource + Send + Sync + 'static,
 {
-    stream::unfold(Watch::new(api), |mut watch| async {
+    watch_some(api, watcher::Config::default())
+}
+
+/// The same for the objects that a configuration selects. One that is no longer selected is told of
+/// as if it were gone.
+pub fn watch_some<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<Event<K>, Error>> + Send + 'static
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + Resource + Send + Sync + 'static,
+{
+    stream::unfold(Watch::new(api, config), |mut watch| async {
         let event = watch.next().await?;
         Some((event, watch))
     })
@@ -43,6 +55,7 @@ where
 struct Watch<K> {
     api: Api<K>,
     backoff: DefaultBackoff,
+    config: watcher::Config,
     delay: Option<Duration>,
     events: Events<K>,
 }
@@ -53,11 +66,12 @@ impl<K> Watch<K>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug + Resource + Send + Sync + 'static,
 {
-    fn new(api: Api<K>) -> Self {
+    fn new(api: Api<K>, config: watcher::Config) -> Self {
         Self {
-            events: begin(&api),
+            events: begin(&api, &config),
             api,
             backoff: DefaultBackoff::default(),
+            config,
             delay: None,
         }
     }
@@ -86,7 +100,7 @@ where
                     watcher::Error::WatchStartFailed(kube::Error::Api(status))
                         if status.code != StatusCode::TOO_MANY_REQUESTS.as_u16()
                 ) {
-                    self.events = begin(&self.api);
+                    self.events = begin(&self.api, &self.config);
                 }
                 Some(Err(error.into()))
             }
@@ -94,11 +108,11 @@ where
     }
 }
 
-fn begin<K>(api: &Api<K>) -> Events<K>
+fn begin<K>(api: &Api<K>, config: &watcher::Config) -> Events<K>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug + Resource + Send + Sync + 'static,
 {
-    Box::pin(watcher(api.clone(), watcher::Config::default()))
+    Box::pin(watcher(api.clone(), config.clone()))
 }
 
 impl Error {

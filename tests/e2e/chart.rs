@@ -38,18 +38,21 @@ async fn the_hub_is_installed_changed_and_removed() -> Result<()> {
     scene.promoted("web", "member1").await?;
     web.assert_untouched().await?;
 
-    // It has not looked at annotations so far.
+    // Nothing in the member says who asks, and so far that counts.
     Workload::typical("cart").deploy(&scene, "member1").await?;
     let cart = Before::take(&scene, "member1", "cart").await?;
     scene.annotate("member1", "cart", "true").await?;
+    let held = (Some(Phase::Refused), Some("RequesterUnknown"));
+    let words = ["not installed", "kubectl promote member enable"];
+    scene.until_answer("member1", "cart", held, &words).await?;
     let opt_in = [format!("member1={}", scene.namespace)];
-    let hub = json!({"optIn": opt_in, "replicas": 2, "trustEveryAnnotation": true});
+    let hub = json!({"optIn": opt_in, "replicas": 2, "adoptUnstamped": true});
     host.change(&json!({"hub": hub, "log": {"format": "text"}}))
         .await?;
     let hubs = kubelet.until_rolled_out(HUB).await?;
     ensure!(!first.is_running()?, "the hub from before runs on");
     let log = std::fs::read_to_string(first.log())?;
-    ensure!(log.contains(r#""trust_every_annotation":false"#), "{log}");
+    ensure!(log.contains(r#""unstamped":"Hold"#), "{log}");
     ensure!(log.contains("asked to stop"), "{log}");
     scene.until_phase("cart", Phase::Promoted).await?;
     cart.assert_untouched().await?;
@@ -200,10 +203,7 @@ async fn values_that_cannot_be_are_refused_by_their_names() -> Result<()> {
             r#"hub={"leaderElection": {"retryPeriod": 6}}"#,
             "hub.leaderElection.retryPeriod",
         ),
-        (
-            r#"hub={"trustEveryAnnotation": "no"}"#,
-            "'/hub/trustEveryAnnotation'",
-        ),
+        (r#"hub={"adoptUnstamped": "no"}"#, "'/hub/adoptUnstamped'"),
         (
             r#"hub={"podLabels": {"app.kubernetes.io/name": "x"}}"#,
             "app.kubernetes.io/name",

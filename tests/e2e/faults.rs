@@ -59,7 +59,7 @@ async fn round(scene: &Scene, seed: u64) -> Result<()> {
 async fn watches_that_are_cut_or_expired_are_opened_again() -> Result<()> {
     let fleet = fleet::rough_for_hubs().await?;
     let scene = Scene::on(Arc::clone(&fleet), "watches").await?;
-    let flags = ["--leader-elect=false", "--trust-every-annotation"];
+    let flags = ["--leader-elect=false", "--adopt-unstamped"];
     let hub = Hub::start(&scene, "promoter-watches", &flags).await?;
     let mut befores = Vec::new();
     // By each the watches end that the one before was seen by.

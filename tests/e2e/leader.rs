@@ -135,7 +135,7 @@ async fn an_idle_hub_makes_no_request_but_watches_and_its_lease() -> Result<()> 
     let fleet = fleet::rough_for_hubs().await?;
     let scene = scene(&fleet, "idle").await?;
     let mut flags = lease_in(&scene);
-    flags.push("--trust-every-annotation".to_owned());
+    flags.push("--adopt-unstamped".to_owned());
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
     let hub = Hub::start(&scene, "promoter-idle", &flags).await?;
     Workload::typical("web").deploy(&scene, "member1").await?;

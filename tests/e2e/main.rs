@@ -15,6 +15,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod answers;
 mod authorization;
 mod autoscaled;
 mod capture;
@@ -31,6 +32,7 @@ mod large;
 mod leader;
 mod managed;
 mod meanwhile;
+mod namespace_opt_in;
 mod namespaces;
 mod opt_in;
 mod ordinary;
@@ -48,4 +50,5 @@ mod shared;
 mod stamps;
 mod support;
 mod unconcerned;
+mod unstamped;
 mod versions;

@@ -10,7 +10,7 @@ use kube::{Client, client::Body};
 use promoter_kubernetes::{members::Members, objects::Objects};
 
 use super::*;
-use crate::promotions::Promotions;
+use crate::{promotions::Promotions, requester::Unstamped};
 
 const DEPLOYMENT: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web";
 const PROMOTION: &str = "GET /apis/promote.karmada.io/v1alpha1/namespaces/shop/promotions/web";
@@ -20,6 +20,10 @@ const PATCH_PROMOTION: &str =
     "PATCH /apis/promote.karmada.io/v1alpha1/namespaces/shop/promotions/web";
 const CREATE_NAMESPACE: &str = "POST /api/v1/namespaces";
 const CREATE_EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/shop/events";
+const PATCH_DEPLOYMENT: &str = "PATCH /apis/apps/v1/namespaces/shop/deployments/web";
+const POLICY: &str = "GET /apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/opt-in.promote.karmada.io";
+const BINDING: &str = "GET /apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/opt-in.promote.karmada.io";
+const MYSELF: &str = "POST /apis/authentication.k8s.io/v1/selfsubjectreviews";
 
 /// An API server that knows its answers beforehand; the last one of each kind is given again.
 #[derive(Default)]
@@ -91,7 +95,17 @@ async fn looks(
     control_plane: &Arc<Server>,
     member: &Arc<Server>,
     times: usize,
-) -> Vec<Result<(), Error>> {
+) -> Vec<Result<Looked, Error>> {
+    looks_with(control_plane, member, Unstamped::Adopt, times).await
+}
+
+/// The same, by a hub that may hold what bears no stamp.
+async fn looks_with(
+    control_plane: &Arc<Server>,
+    member: &Arc<Server>,
+    unstamped: Unstamped,
+    times: usize,
+) -> Vec<Result<Looked, Error>> {
     let control_plane = control_plane.objects();
     let door = Door {
         members: Arc::new(Members::new(control_plane.clone())),
@@ -99,6 +113,7 @@ async fn looks(
         instance: "test".to_owned(),
         opt_ins: Arc::new(vec!["*=*".parse().unwrap()].into()),
         promotions: Promotions::default(),
+        unstamped,
         warned: Mutex::default(),
     };
     let member = Member {
@@ -112,7 +127,7 @@ async fn looks(
     };
     let mut outcomes = Vec::new();
     for _ in 0..times {
-        outcomes.push(door.look(&member, &events, &key).await);
+        outcomes.push(door.look(&member, &events, &key, true).await);
     }
     outcomes
 }
@@ -125,6 +140,7 @@ fn deployment(enabled: &str) -> Value {
             "name": "web",
             "namespace": "shop",
             "uid": "1",
+            "resourceVersion": "5",
             "annotations": {"promote.karmada.io/enabled": enabled},
         },
     })
@@ -132,7 +148,7 @@ fn deployment(enabled: &str) -> Value {
 
 /// Somebody of the member, and nobody of the control plane.
 fn annotator() -> Value {
-    json!({"cluster": "member1", "username": "unknown (--trust-every-annotation)"})
+    json!({"cluster": "member1", "username": "unknown (--adopt-unstamped)"})
 }
 
 fn promotion(cluster: &str, desired: &str, phase: &str, version: &str) -> Value {
@@ -170,7 +186,12 @@ async fn an_opt_in_creates_the_namespace_and_the_promotion() {
     assert_eq!(promotion["spec"]["desiredState"], "Promoted");
     assert_eq!(promotion["spec"]["requester"], annotator());
     assert_eq!(promotion["spec"]["workload"]["name"], "web");
-    assert!(member.writes().is_empty());
+    assert_eq!(member.writes(), [CREATE_EVENT]);
+    let event = member.written(CREATE_EVENT);
+    assert_eq!(
+        (&event["reason"], &event["type"]),
+        (&json!("OptedIn"), &json!("Normal"))
+    );
 }
 
 #[tokio::test]
@@ -189,8 +210,18 @@ async fn who_was_quicker_is_looked_at_again() {
     let member = Server::new([
         (DEPLOYMENT, 200, deployment("true")),
         (CREATE_EVENT, 201, json!({})),
+        (PATCH_DEPLOYMENT, 200, json!({"metadata": {}})),
     ]);
     looks(&control_plane, &member, 1).await.remove(0).unwrap();
+    let answer = member.written(PATCH_DEPLOYMENT)["metadata"].clone();
+    assert_eq!(
+        answer["annotations"]["promote.karmada.io/reason"],
+        "ConflictingTemplate"
+    );
+    assert_eq!(
+        (&answer["resourceVersion"], &answer["uid"]),
+        (&json!("5"), &json!("1"))
+    );
     let event = member.written(CREATE_EVENT);
     assert_eq!(event["reason"], "ConflictingTemplate");
     assert_eq!(event["regarding"]["uid"], "1");
@@ -242,11 +273,14 @@ async fn warnings_are_given_once_for_each_reason() {
     let member = Server::new([
         (DEPLOYMENT, 200, deployment("yes")),
         (CREATE_EVENT, 201, json!({})),
+        (PATCH_DEPLOYMENT, 200, json!({"metadata": {}})),
     ]);
     for outcome in looks(&control_plane, &member, 3).await {
         outcome.unwrap();
     }
-    assert_eq!(member.writes(), [CREATE_EVENT]);
+    let writes = member.writes();
+    let events = writes.iter().filter(|write| *write == CREATE_EVENT);
+    assert_eq!(events.count(), 1, "{writes:?}");
     assert_eq!(member.written(CREATE_EVENT)["reason"], "InvalidAnnotation");
     assert!(control_plane.writes().is_empty());
 }
@@ -269,4 +303,192 @@ async fn failures_say_whose_they_are() {
     let member = Server::new([(DEPLOYMENT, 200, deployment("true"))]);
     let error = looks(&control_plane, &member, 1).await.remove(0);
     assert!(matches!(error, Err(Error::Contended(_))), "{error:?}");
+}
+
+/// The policy and the binding by which a member pins stamps.
+fn admission(installation: &str) -> [Value; 2] {
+    let member = promoter_installation::member::Member {
+        admission: Some(promoter_installation::member::Admission {
+            installation: installation.to_owned(),
+            webhook: None,
+        }),
+        guard: false,
+        karmada_user: "karmada".to_owned(),
+    };
+    let objects = member.objects();
+    let of = |kind: &str| {
+        let found = objects.iter().find(|object| {
+            object["kind"] == kind && object["metadata"]["name"] == "opt-in.promote.karmada.io"
+        });
+        found.unwrap().clone()
+    };
+    [
+        of("ValidatingAdmissionPolicy"),
+        of("ValidatingAdmissionPolicyBinding"),
+    ]
+}
+
+/// A member with that admission.
+fn pinning(installation: &str, deployment: Value) -> Arc<Server> {
+    let [policy, binding] = admission(installation);
+    let myself = json!({"status": {"userInfo": {"username": "karmada"}}});
+    Server::new([
+        (DEPLOYMENT, 200, deployment),
+        (POLICY, 200, policy),
+        (BINDING, 200, binding),
+        (MYSELF, 201, myself),
+        (CREATE_EVENT, 201, json!({})),
+        (PATCH_DEPLOYMENT, 200, json!({"metadata": {}})),
+        (NAMESPACE, 200, json!({"metadata": {}})),
+    ])
+}
+
+fn control_plane() -> Arc<Server> {
+    Server::new([
+        (CREATE_NAMESPACE, 201, json!({})),
+        (CREATE_PROMOTION, 201, json!({})),
+    ])
+}
+
+fn stamped(stamp: &str) -> Value {
+    let mut deployment = deployment("true");
+    deployment["metadata"]["annotations"]["promote.karmada.io/requested-by"] = json!(stamp);
+    deployment
+}
+
+#[tokio::test]
+async fn whom_a_stamp_names_is_the_requester() {
+    let control_plane = control_plane();
+    let member = pinning("0a1b2c3d", stamped("0a1b2c3d:alice"));
+    let looked = looks_with(&control_plane, &member, Unstamped::Hold, 1)
+        .await
+        .remove(0);
+    assert_eq!(looked.unwrap(), Looked::Done);
+    let promotion = control_plane.written(CREATE_PROMOTION);
+    assert_eq!(
+        promotion["spec"]["requester"],
+        json!({"cluster": "member1", "username": "alice"})
+    );
+    let note = member.written(CREATE_EVENT)["note"].clone();
+    assert!(note.as_str().unwrap().contains("as alice asked"), "{note}");
+}
+
+#[tokio::test]
+async fn a_stamp_that_nothing_pins_is_not_believed() {
+    let [mut lax, binding] = admission("0a1b2c3d");
+    lax["spec"]["failurePolicy"] = json!("Ignore");
+    let unpinned = Server::new([
+        (DEPLOYMENT, 200, stamped("0a1b2c3d:alice")),
+        (POLICY, 200, lax),
+        (BINDING, 200, binding),
+        (
+            MYSELF,
+            201,
+            json!({"status": {"userInfo": {"username": "karmada"}}}),
+        ),
+        (CREATE_EVENT, 201, json!({})),
+        (PATCH_DEPLOYMENT, 200, json!({"metadata": {}})),
+    ]);
+    let nothing = Server::new([
+        (DEPLOYMENT, 200, stamped("0a1b2c3d:alice")),
+        (CREATE_EVENT, 201, json!({})),
+        (PATCH_DEPLOYMENT, 200, json!({"metadata": {}})),
+    ]);
+    for (member, words) in [
+        (
+            pinning("0a1b2c3d", deployment("true")),
+            "nothing recorded it",
+        ),
+        (
+            pinning("0a1b2c3d", stamped("99999999:alice")),
+            "nothing recorded it",
+        ),
+        (pinning("0a1b2c3d", stamped("alice")), "nothing recorded it"),
+        (unpinned, "is not what this version installs"),
+        (nothing, "kubectl promote member enable member1"),
+    ] {
+        let control_plane = control_plane();
+        let looked = looks_with(&control_plane, &member, Unstamped::Hold, 1)
+            .await
+            .remove(0);
+        assert!(matches!(looked, Ok(Looked::Held(_))), "{looked:?}");
+        assert!(control_plane.writes().is_empty());
+        let answer = member.written(PATCH_DEPLOYMENT)["metadata"]["annotations"].clone();
+        assert_eq!(answer["promote.karmada.io/phase"], "Refused");
+        assert_eq!(answer["promote.karmada.io/reason"], "RequesterUnknown");
+        let message = answer["promote.karmada.io/message"].as_str().unwrap();
+        for words in [words, "off and set it again"] {
+            assert!(message.contains(words), "{message}");
+        }
+        assert_eq!(member.written(CREATE_EVENT)["note"], message);
+
+        let looked = looks(&control_plane, &member, 1).await.remove(0);
+        assert_eq!(looked.unwrap(), Looked::Done);
+        let promotion = control_plane.written(CREATE_PROMOTION);
+        assert_eq!(promotion["spec"]["requester"], annotator());
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_asks_for_what_says_nothing_itself() {
+    let mut silent = deployment("true");
+    silent["metadata"]["annotations"] = json!({});
+    let labelled = json!({"metadata": {
+        "labels": {"promote.karmada.io/enabled": "true"},
+        "annotations": {"promote.karmada.io/requested-by": "0a1b2c3d:bob"},
+    }});
+    let [policy, binding] = admission("0a1b2c3d");
+    for (deployment, promoted) in [(silent, true), (deployment("false"), false)] {
+        let control_plane = control_plane();
+        let member = Server::new([
+            (DEPLOYMENT, 200, deployment),
+            (NAMESPACE, 200, labelled.clone()),
+            (POLICY, 200, policy.clone()),
+            (BINDING, 200, binding.clone()),
+            (
+                MYSELF,
+                201,
+                json!({"status": {"userInfo": {"username": "karmada"}}}),
+            ),
+            (CREATE_EVENT, 201, json!({})),
+        ]);
+        let looked = looks_with(&control_plane, &member, Unstamped::Hold, 1)
+            .await
+            .remove(0);
+        assert_eq!(looked.unwrap(), Looked::Done);
+        if promoted {
+            let promotion = control_plane.written(CREATE_PROMOTION);
+            assert_eq!(
+                promotion["spec"]["requester"],
+                json!({"cluster": "member1", "username": "bob"})
+            );
+        } else {
+            assert!(control_plane.writes().is_empty());
+            assert!(member.writes().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_goes_with_the_opt_in() {
+    let mut former = deployment("true");
+    former["metadata"]["annotations"] = json!({
+        "promote.karmada.io/phase": "Refused",
+        "promote.karmada.io/reason": "RequesterUnknown",
+    });
+    let member = Server::new([
+        (DEPLOYMENT, 200, former),
+        (PATCH_DEPLOYMENT, 409, json!({})),
+        (PATCH_DEPLOYMENT, 200, json!({"metadata": {}})),
+    ]);
+    looks(&control_plane(), &member, 1).await.remove(0).unwrap();
+    assert_eq!(member.writes(), [PATCH_DEPLOYMENT, PATCH_DEPLOYMENT]);
+    assert_eq!(
+        member.written(PATCH_DEPLOYMENT)["metadata"],
+        json!({
+            "annotations": {"promote.karmada.io/phase": null, "promote.karmada.io/reason": null},
+            "resourceVersion": "5",
+            "uid": "1",
+        })
+    );
 }

@@ -194,8 +194,8 @@ async fn install(fleet: &Fleet) -> Result<Promoter> {
 /// everywhere else and no more. It is alone, and does not have to wait for the end of a Lease that
 /// one before it had when it was killed.
 pub(crate) async fn start_promoter(fleet: &Fleet, flags: &[&str]) -> Result<Process> {
-    // Nothing stamps who annotated in a member without admission.
-    let mut all = vec!["--leader-elect=false", "--trust-every-annotation"];
+    // Not every member of a fleet has the admission that stamps who opted in.
+    let mut all = vec!["--leader-elect=false", "--adopt-unstamped"];
     all.extend(flags);
     let kubeconfig = fleet.user_kubeconfig("karmada", HUB_USER, None)?;
     start_hub(fleet, PROMOTER, &kubeconfig, &all).await

@@ -21,6 +21,7 @@
 //! - [`sample`]: how much of what could be tested is tested.
 #![allow(dead_code, reason = "not every filter of the tests uses everything")]
 
+mod answer;
 mod before;
 pub(crate) mod chart;
 mod cluster;

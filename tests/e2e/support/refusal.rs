@@ -1,7 +1,11 @@
 //! What people are told of a promotion that does not happen.
 
 use anyhow::{Result, ensure};
-use promoter_api::{promotion::Phase, reason::Reason};
+use promoter_api::{
+    marks::{MESSAGE, PHASE, REASON},
+    promotion::Phase,
+    reason::Reason,
+};
 use serde_json::{Value, json};
 
 use super::{Cluster, Kind, Scene};
@@ -85,7 +89,8 @@ impl Scene {
         (known && deployment && !away).then(|| self.member(name))
     }
 
-    /// Fails if Karmada or the promoter has written to anything in the member but an event.
+    /// Fails if Karmada or the promoter has written to anything in the member but an event, and the
+    /// answer on a Deployment that opted in.
     async fn assert_unwritten(&self, promotion: &Value) -> Result<()> {
         let Some(member) = self.origin(promotion) else {
             return Ok(());
@@ -100,7 +105,10 @@ impl Scene {
         ] {
             for object in member.list(&kind).await? {
                 let fields = object["metadata"]["managedFields"].as_array();
-                let managers = fields.into_iter().flatten();
+                let managers = fields
+                    .into_iter()
+                    .flatten()
+                    .filter(|entry| !is_answer(entry));
                 let mut managers = managers.filter_map(|entry| entry["manager"].as_str());
                 let writer = managers.find(|manager| manager.starts_with("karmada"));
                 ensure!(
@@ -173,6 +181,23 @@ impl Scene {
         })
         .await
     }
+}
+
+/// Whether fields of an object are what the promoter says there of its opt-in, and nothing else.
+fn is_answer(entry: &Value) -> bool {
+    let only = |fields: &Value, known: &[&str]| {
+        let fields = fields.as_object();
+        fields.is_some_and(|fields| fields.keys().all(|field| known.contains(&field.as_str())))
+    };
+    let fields = &entry["fieldsV1"];
+    let answer = [MESSAGE, PHASE, REASON].map(|key| format!("f:{key}"));
+    entry["operation"] == "Apply"
+        && only(fields, &["f:metadata"])
+        && only(&fields["f:metadata"], &["f:annotations"])
+        && only(
+            &fields["f:metadata"]["f:annotations"],
+            &answer.each_ref().map(String::as_str),
+        )
 }
 
 fn assert_says(told: &Value, reason: &str, words: &[&str]) -> Result<()> {

@@ -51,8 +51,8 @@ pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
         .argument("hub")
         .argument("--kubeconfig")
         .argument(kubeconfig.to_string_lossy())
-        // Nothing stamps who annotated in a member without admission.
-        .argument("--trust-every-annotation");
+        // Not every member of a fleet has the admission that stamps who opted in.
+        .argument("--adopt-unstamped");
     run(fleet, NAME, hub).await
 }
 

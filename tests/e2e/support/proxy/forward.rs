@@ -33,6 +33,9 @@ const SCOPED: [&str; 2] = [
     "/apis/promote.karmada.io/v1alpha1/promotions",
 ];
 
+/// The collection in which the namespace itself is.
+const NAMESPACES: &str = "/api/v1/namespaces";
+
 /// A real API server.
 pub(super) struct Upstream {
     address: String,
@@ -127,6 +130,13 @@ async fn forward(
 
 /// Of everything that the hub acts on, what is in the namespace.
 fn scoped(uri: &Uri, namespace: &str) -> Uri {
+    if let Some(query) = uri.query()
+        && uri.path() == NAMESPACES
+        && query.contains("labelSelector=")
+    {
+        let scoped = format!("{NAMESPACES}?{query}&fieldSelector=metadata.name%3D{namespace}");
+        return scoped.parse().expect("a path is a URI");
+    }
     let Some((group, plural)) = SCOPED
         .into_iter()
         .find(|path| *path == uri.path())

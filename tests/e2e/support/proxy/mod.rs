@@ -2,7 +2,7 @@
 //!
 //! The hub reaches the control plane by [`Proxy::kubeconfig`], and its members too, because the
 //! proxy puts its own addresses into the Clusters that pass. It shows the hub the Promotions and the
-//! members' Deployments of one namespace only, so that several hubs can be broken side by side in one fleet.
+//! members' Deployments of one namespace only, and of the Namespaces that one, so that several hubs can be broken side by side in one fleet.
 //!
 //! - [`Asked`]: what a request is about;
 //! - [`Rule`] and [`Fault`]: what goes wrong, and when;

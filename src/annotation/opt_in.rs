@@ -1,0 +1,118 @@
+//! How a Deployment of a member opts in: by its own annotation, or else by its Namespace's label.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use promoter_api::marks::{ENABLED, REQUESTED_BY};
+
+/// What is asked for a Deployment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct OptIn {
+    pub(crate) by: OptInBy,
+    /// Who asked, as it is written beside; whether that is believed is another question.
+    pub(crate) stamp: Option<String>,
+    pub(crate) value: String,
+}
+
+/// What says so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OptInBy {
+    /// The Deployment's own annotation.
+    Deployment,
+    /// The label of the Namespace that it is in.
+    Namespace,
+}
+
+impl OptIn {
+    /// What is asked for a Deployment, given what its Namespace asks for.
+    ///
+    /// The Deployment's own annotation wins, whatever it says.
+    pub(crate) fn of(deployment: &ObjectMeta, namespace: Option<&Self>) -> Option<Self> {
+        let own = text(deployment.annotations.as_ref(), ENABLED).map(|value| Self {
+            by: OptInBy::Deployment,
+            stamp: text(deployment.annotations.as_ref(), REQUESTED_BY),
+            value,
+        });
+        own.or_else(|| namespace.cloned())
+    }
+
+    /// What a Namespace asks for its Deployments.
+    ///
+    /// Only "true" counts: a Deployment says itself what it wants, for a Namespace there is nothing
+    /// to be said about each of its Deployments but that.
+    pub(crate) fn of_namespace(namespace: &ObjectMeta) -> Option<Self> {
+        let value = text(namespace.labels.as_ref(), ENABLED)?;
+        (value == "true" && namespace.deletion_timestamp.is_none()).then(|| Self {
+            by: OptInBy::Namespace,
+            stamp: text(namespace.annotations.as_ref(), REQUESTED_BY),
+            value,
+        })
+    }
+
+    /// Whether anything is asked for, or should be told that it is asked wrongly.
+    pub(crate) fn asks(&self) -> bool {
+        self.value != "false"
+    }
+}
+
+fn text(entries: Option<&BTreeMap<String, String>>, key: &str) -> Option<String> {
+    entries?.get(key).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    fn entries(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    fn deployment(annotations: &[(&str, &str)]) -> ObjectMeta {
+        ObjectMeta {
+            annotations: Some(entries(annotations)),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn namespace(value: &str) -> ObjectMeta {
+        ObjectMeta {
+            annotations: Some(entries(&[(REQUESTED_BY, "0a1b2c3d:alice")])),
+            labels: Some(entries(&[(ENABLED, value)])),
+            ..ObjectMeta::default()
+        }
+    }
+
+    #[test]
+    fn a_deployments_own_annotation_wins() {
+        let asked = OptIn::of_namespace(&namespace("true")).unwrap();
+        assert_eq!(asked.by, OptInBy::Namespace);
+        assert_eq!(asked.stamp.as_deref(), Some("0a1b2c3d:alice"));
+        for value in ["true", "false", "yes"] {
+            let own = OptIn::of(&deployment(&[(ENABLED, value)]), Some(&asked)).unwrap();
+            assert_eq!(own.by, OptInBy::Deployment);
+            assert_eq!(own.value, value);
+            // Whoever labelled the Namespace has not asked for this.
+            assert_eq!(own.stamp, None);
+            assert_eq!(own.asks(), value != "false");
+        }
+        let silent = deployment(&[("team", "a"), (REQUESTED_BY, "0a1b2c3d:bob")]);
+        assert_eq!(OptIn::of(&silent, Some(&asked)), Some(asked));
+        assert_eq!(OptIn::of(&silent, None), None);
+    }
+
+    #[test]
+    fn a_namespace_asks_by_its_label_while_it_lasts() {
+        for value in ["false", "yes", ""] {
+            assert_eq!(OptIn::of_namespace(&namespace(value)), None, "{value}");
+        }
+        assert_eq!(OptIn::of_namespace(&deployment(&[(ENABLED, "true")])), None);
+        let going = ObjectMeta {
+            deletion_timestamp: Some(Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH)),
+            ..namespace("true")
+        };
+        assert_eq!(OptIn::of_namespace(&going), None);
+    }
+}
