@@ -47,7 +47,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     fleet::promoter::build().await?;
     let work = async {
         let options = FleetOptions::named(format!("figures-{}", std::process::id())).members(2);
-        let Started { fleet, took } = fleet::start(options, true).await?;
+        let Started { fleet, took } =
+            fleet::start(options, Some(&[fleet::promoter::ENABLED])).await?;
         let measured = measure(&fleet).await;
         fleet.stop().await?;
         say(measured?.table(took));

@@ -5,7 +5,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use promoter_fleet::Fleet;
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -45,6 +45,24 @@ impl Kubectl {
         Ok(())
     }
 
+    /// Runs a command in front of the reader that is to be refused, in words with `reason` in them.
+    pub(super) async fn show_refusal(
+        &self,
+        narrator: &Narrator,
+        line: &str,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        narrator.command(&format!("kubectl {line}"));
+        let output = self.output(&words(line)).await?;
+        let said = everything(&output);
+        narrator.output(&said);
+        ensure!(
+            !output.status.success() && said.contains(reason),
+            "`kubectl {line}` was not refused with {reason}"
+        );
+        Ok(())
+    }
+
     /// Runs a command behind the scenes.
     pub(super) async fn run_quietly(&self, line: &str) -> anyhow::Result<()> {
         self.run(&words(line)).await?;
@@ -73,11 +91,7 @@ impl Kubectl {
     }
 
     async fn run(&self, words: &[&str]) -> anyhow::Result<Output> {
-        let output = self
-            .command(words)
-            .output()
-            .await
-            .context("cannot run kubectl")?;
+        let output = self.output(words).await?;
         if !output.status.success() {
             bail!(
                 "`kubectl {}` failed ({}):\n{}",
@@ -87,6 +101,11 @@ impl Kubectl {
             );
         }
         Ok(output)
+    }
+
+    async fn output(&self, words: &[&str]) -> anyhow::Result<Output> {
+        let output = self.command(words).output().await;
+        output.context("cannot run kubectl")
     }
 
     fn command(&self, words: &[&str]) -> Command {

@@ -42,7 +42,7 @@ async fn tell(arguments: &Arguments) -> anyhow::Result<()> {
     fleet::promoter::build().await?;
     narrator.start_clock();
     let options = FleetOptions::named(&arguments.name).members(2);
-    let Started { fleet, took } = fleet::start(options, true).await?;
+    let Started { fleet, took } = fleet::start(options, Some(&["member1", "member2"])).await?;
     narrator.tell(&format!(
         "All of them real processes, with the promoter beside them; ready in {}.",
         lasted(took)

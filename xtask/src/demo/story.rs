@@ -22,6 +22,7 @@ pub(super) async fn tell(kubectl: &Kubectl, narrator: &mut Narrator) -> anyhow::
     promote(kubectl, narrator).await?;
     compare(kubectl, narrator, &before).await?;
     spread(kubectl, narrator, &before).await?;
+    reject(kubectl, narrator).await?;
     release(kubectl, narrator, &before).await
 }
 
@@ -55,11 +56,12 @@ async fn promote(kubectl: &Kubectl, narrator: &mut Narrator) -> anyhow::Result<(
     narrator.chapter("Promoted in place, by an annotation");
     let asked = Instant::now();
     kubectl
-        .show_only_command(
+        .show(
             narrator,
             "--context member1 -n shop annotate deployment --all promote.karmada.io/enabled=true",
         )
         .await?;
+    narrator.tell("The webhook has answered each of them at once. What comes of it:");
     wait::until_all(kubectl, narrator, &DEPLOYMENTS, "Promoted", asked).await?;
     narrator.tell(&format!(
         "Asked for, taken over, verified and settled in {}.",
@@ -153,6 +155,27 @@ async fn spread(
         .ensure_same(&now)
         .context("spreading the application did not leave member1 alone")?;
     narrator.proven("in member1 still the same pods.");
+    Ok(())
+}
+
+/// Shows that what is federated is not promoted once more.
+async fn reject(kubectl: &Kubectl, narrator: &mut Narrator) -> anyhow::Result<()> {
+    narrator.chapter("Asked for once more, in member2: rejected");
+    kubectl
+        .show_refusal(
+            narrator,
+            "--context member2 -n shop annotate deployment web promote.karmada.io/enabled=true",
+            "AlreadyFederated",
+        )
+        .await?;
+    let now = kubectl
+        .list("--context member2 -n shop get deployments")
+        .await?;
+    let annotated = now.iter().any(|deployment| {
+        !deployment["metadata"]["annotations"]["promote.karmada.io/enabled"].is_null()
+    });
+    ensure!(!annotated, "the rejected annotation was kept");
+    narrator.proven("the answer came at once, and says what to do; nothing was written.");
     Ok(())
 }
 

@@ -30,8 +30,9 @@ pub(crate) async fn build() -> anyhow::Result<()> {
     .await
 }
 
-/// The member that is guarded and admits opt-ins. The others do not, so that both can be tried.
-const ENABLED: &str = "member1";
+/// The member that is guarded and admits opt-ins, where nothing else is asked for. The others do
+/// not, so that both can be tried.
+pub(crate) const ENABLED: &str = "member1";
 
 /// Where the webhook is.
 struct Webhook {
@@ -39,13 +40,15 @@ struct Webhook {
     url: String,
 }
 
-/// Installs the promoter in the control plane and in a member, as an administrator does, and starts
+/// Installs the promoter in the control plane and in members, as an administrator does, and starts
 /// it: the webhook and the hub, each as a user of its own, with the rights that it has everywhere
 /// else and no more.
-pub(super) async fn start(fleet: &Fleet) -> anyhow::Result<()> {
+pub(super) async fn start(fleet: &Fleet, enabled: &[&str]) -> anyhow::Result<()> {
     let webhook = start_webhook(fleet).await?;
     enable(fleet, &["control-plane", "enable"], &webhook).await?;
-    enable(fleet, &["member", "enable", ENABLED], &webhook).await?;
+    for member in enabled {
+        enable(fleet, &["member", "enable", member], &webhook).await?;
+    }
     let kubeconfig = fleet.user_kubeconfig("karmada", HUB_USER, None)?;
     let hub = Program::new(workspace::binaries()?.join("karmada-promoter"))
         .argument("hub")

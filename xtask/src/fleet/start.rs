@@ -16,15 +16,19 @@ pub(crate) struct Started {
     pub(crate) took: Duration,
 }
 
-/// Starts a fleet, and the promoter in it if so wanted. The promoter has to be built already.
-pub(crate) async fn start(options: FleetOptions, with_promoter: bool) -> anyhow::Result<Started> {
+/// Starts a fleet, and the promoter in it if members are to be enabled for it. The promoter has to
+/// be built already.
+pub(crate) async fn start(
+    options: FleetOptions,
+    enabled: Option<&[&str]>,
+) -> anyhow::Result<Started> {
     // Building is not starting: the time below is what it takes when everything is built.
     Programs::prepare().await?;
     let started = Instant::now();
     let fleet = Fleet::start(options).await?;
     let took = started.elapsed();
-    if with_promoter {
-        promoter::start(&fleet).await?;
+    if let Some(enabled) = enabled {
+        promoter::start(&fleet, enabled).await?;
     }
     Ok(Started { fleet, took })
 }

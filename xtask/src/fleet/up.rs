@@ -46,7 +46,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         } else {
             Speed::Fast
         });
-    let Started { fleet, took } = start(options, arguments.promoter).await?;
+    let Started { fleet, took } =
+        start(options, arguments.promoter.then_some(&[promoter::ENABLED])).await?;
     let log = fleet.log(promoter::NAME);
     fleet.detach()?;
     say(format_args!(

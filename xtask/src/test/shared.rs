@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: &Arguments, parts: &mut Parts) -> anyhow::Res
 async fn start(parts: &mut Parts) -> anyhow::Result<Started> {
     let work = async {
         let options = FleetOptions::named(format!("test-{}", std::process::id())).members(2);
-        let started = fleet::start(options, true).await?;
+        let started = fleet::start(options, Some(&[fleet::promoter::ENABLED])).await?;
         let ready = format!("fleet ready in {}", lasted(started.took));
         say(&ready);
         Ok((started, ready))
