@@ -1,14 +1,18 @@
-//! The chart: installed by helm into a host cluster, and run there as a node would run it.
+//! The chart: installed by helm into a host cluster or a member, and run there as a node would run
+//! it.
 //!
-//! - [`Host`]: a namespace of the host cluster, and what a user does there with helm;
+//! - [`Host`]: a namespace of that cluster, and what a user does there with helm;
 //! - [`Kubelet`]: runs the pods of that namespace as processes of the fleet, each with the very
 //!   command, arguments, environment and volumes that the API server has. For the image stands the
-//!   program as it was built.
+//!   program as it was built, for the file system and the interface of a container a folder and an
+//!   address of the loopback interface. Services lead to the pods that are ready.
 
 mod container;
 mod host;
 mod kubelet;
 mod paths;
+mod probe;
+mod services;
 mod source;
 mod volume;
 
