@@ -49,3 +49,4 @@ mod stamps;
 mod support;
 mod unconcerned;
 mod versions;
+mod webhook_chart;

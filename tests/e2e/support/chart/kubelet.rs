@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -23,6 +24,7 @@ use super::{
     container::{Container, Given},
     probe::{self, Probes},
     services::{self, Services},
+    volume,
 };
 use crate::support::{Cluster, Kind, LIMIT, eventually, fleet, workload::assert_rolled_out};
 
@@ -81,6 +83,7 @@ impl Kubelet {
                 state.running.insert(uid.to_owned(), running);
                 self.report(name, false).await?;
             }
+            volume::refresh(&self.cluster, &self.folder(uid), pod).await?;
             let Some(pod) = state.running.get_mut(uid) else {
                 continue;
             };
@@ -109,16 +112,19 @@ impl Kubelet {
     }
 
     async fn prepare_at(&self, pod: &Value, address: Ipv4Addr) -> Result<Container> {
-        // The volumes end with the fleet.
-        let folder = fleet::folder(&self.fleet).join("pods");
         let given = Given {
             address,
             api_server: self.api_server,
-            folder: folder.join(text(&pod["metadata"]["uid"])?),
+            folder: self.folder(text(&pod["metadata"]["uid"])?),
         };
         Container::prepare(&self.cluster, &given, pod)
             .await
             .with_context(|| format!("pod {}", pod["metadata"]["name"]))
+    }
+
+    /// The folder for a pod's volumes. It ends with the fleet.
+    fn folder(&self, uid: &str) -> PathBuf {
+        fleet::folder(&self.fleet).join("pods").join(uid)
     }
 
     async fn start(&self, pod: &Value) -> Result<Running> {

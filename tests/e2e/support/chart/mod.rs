@@ -44,6 +44,18 @@ pub(crate) fn words(values: &Value) -> Vec<String> {
         .collect()
 }
 
+/// What the chart makes of these values, without any cluster.
+pub(crate) async fn render(values: &Value) -> Result<Vec<Value>> {
+    let mut words = words(values);
+    words.extend(["--name-template".to_owned(), RELEASE.to_owned()]);
+    let rendered = helm("template", &words).await?;
+    let documents = rendered
+        .split("\n---")
+        .filter(|text| text.contains("\nkind:"));
+    let objects = documents.map(|text| Ok(serde_saphyr::from_str(text.trim_start_matches("---"))?));
+    objects.collect()
+}
+
 /// Runs helm with these words on the chart, without any cluster, and returns what it printed. What
 /// it failed with is the error.
 pub(crate) async fn helm(command: &str, words: &[String]) -> Result<String> {
