@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Cluster, Identity, Kind, LIMIT, Scene,
-    chart::{self, Host, Kubelet},
+    chart::{self, Host},
     eventually, fleet,
 };
 
