@@ -1,11 +1,13 @@
 //! Writes every generated file of the repository, or with `--check` says which are stale.
 //!
-//! Two kinds are generated: the `CustomResourceDefinition`s of our own types, for the chart, and
-//! the Rust types of Karmada's, from the definitions in the Karmada module that the fleet pins.
+//! Three kinds are generated: the `CustomResourceDefinition`s of our own types and what is installed
+//! in a member, both for the chart, and the Rust types of Karmada's, from the definitions in the
+//! Karmada module that the fleet pins.
 //! It is a program of its own because kopium brings another version of the Kubernetes types.
 
 mod crd;
 mod karmada;
+mod member;
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +35,7 @@ fn main() -> Result<()> {
         .context("the code generator's crate has no parent folder")?;
 
     let mut files = crd::definitions(root)?;
+    files.extend(member::objects(root)?);
     files.extend(karmada::types(root)?);
 
     let mut stale = Vec::new();
@@ -44,6 +47,10 @@ fn main() -> Result<()> {
         if check {
             stale.push(shown.to_string());
             continue;
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         std::fs::write(path, content).with_context(|| format!("cannot write {shown}"))?;
         println!("wrote {shown}");

@@ -148,6 +148,8 @@ fn own_cluster(service_account: &Path) -> anyhow::Result<Client> {
         );
     }
     config.auth_info.token_file = Some(token.to_string_lossy().into_owned());
+    // Those of the file, read again and again, and no others.
+    config.root_cert = Some(Vec::new());
     config.root_cert_file = Some(authority);
     Client::try_from(config).context("no client can be made for the cluster it runs in")
 }

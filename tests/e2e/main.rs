@@ -52,3 +52,4 @@ mod support;
 mod unconcerned;
 mod unstamped;
 mod versions;
+mod webhook_chart;

@@ -10,6 +10,10 @@ use crate::{options::Speed, process::Program, programs::Programs};
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
+/// The addresses of Services: of the loopback interface, so that whoever wants to can stand in for
+/// kube-proxy there.
+const SERVICES: &str = "127.96.0.0/12";
+
 /// The controllers that Karmada's control plane has: nothing runs there.
 const KARMADA_CONTROLLERS: &str = "namespace,garbagecollector,serviceaccount-token,\
 ttl-after-finished,bootstrapsigner,tokencleaner,csrcleaner,csrsigning,clusterrole-aggregation";
@@ -43,7 +47,7 @@ pub(crate) fn kube_apiserver(
         .flag("authorization-mode", "Node,RBAC")
         .flag("allow-privileged", true)
         .flag("enable-bootstrap-token-auth", true)
-        .flag("service-cluster-ip-range", "10.96.0.0/12")
+        .flag("service-cluster-ip-range", SERVICES)
         .flag("service-account-issuer", ISSUER)
         .path_flag("service-account-key-file", &files.token_public_key())
         .path_flag(

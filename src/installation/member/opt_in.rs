@@ -75,7 +75,7 @@ pub(super) fn policy(installation: &str, karmada_user: &str) -> Value {
                 {"name": "installation", "expression": literal(installation)},
                 {"name": "optIn", "expression": opt_in},
                 {"name": "stamp", "expression": stamp},
-                {"name": "namespace", "expression": NAMESPACE},
+                {"name": "place", "expression": PLACE},
             ],
             "validations": [
                 {
@@ -92,7 +92,7 @@ pub(super) fn policy(installation: &str, karmada_user: &str) -> Value {
                     "message": "you may not promote Deployments here",
                     "messageExpression": format!(
                         "request.userInfo.username + ' may not promote Deployments of namespace ' \
-                         + variables.namespace + {}",
+                         + variables.place + {}",
                         literal(REMEDY)
                     ),
                     "reason": "Forbidden",
@@ -152,13 +152,13 @@ fn named(policy: &Value) -> Option<String> {
     stamp::is_installation(&name).then_some(name)
 }
 
-const NAMESPACE: &str =
-    "request.kind.kind == 'Namespace' ? object.metadata.name : request.namespace";
+/// The namespace that it is about; `namespace` is a word of CEL's own.
+const PLACE: &str = "request.kind.kind == 'Namespace' ? object.metadata.name : request.namespace";
 
 /// What is asked of a Namespace is asked for all that is in it. A name that is to be generated may
 /// not be known yet.
 const MAY_PROMOTE: &str = "\
-authorizer.group('apps').resource('deployments').namespace(variables.namespace)\
+authorizer.group('apps').resource('deployments').namespace(variables.place)\
 .name(request.kind.kind == 'Namespace' ? '' : object.metadata.?name.orValue(''))\
 .check('promote').allowed()";
 

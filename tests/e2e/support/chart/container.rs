@@ -1,6 +1,10 @@
 //! What a pod's container starts with.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use promoter_fleet::Program;
@@ -8,6 +12,7 @@ use serde_json::Value;
 
 use super::{
     paths::Paths,
+    probe::Probes,
     source::{Source, field},
     volume,
 };
@@ -15,6 +20,20 @@ use crate::support::Cluster;
 
 /// The program of the image, by the name under which its containers call it.
 const PROGRAM: &str = "karmada-promoter";
+
+/// All addresses of a pod, where a container names them.
+const EVERY_ADDRESS: &str = "0.0.0.0";
+
+/// What a node gives a container besides what its pod says.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// The pod's own address.
+    pub(super) address: Ipv4Addr,
+    /// The cluster's API server.
+    pub(super) api_server: SocketAddr,
+    /// The folder for the pod's volumes.
+    pub(super) folder: PathBuf,
+}
 
 /// A container, ready to start.
 #[derive(Debug)]
@@ -24,12 +43,12 @@ pub(crate) struct Container {
     pub(crate) environment: BTreeMap<String, String>,
     /// Where the container's paths are on this machine.
     pub(crate) paths: Paths,
+    pub(super) probes: Probes,
 }
 
 impl Container {
-    /// Reads the only container of a pod and what it refers to, and writes its volumes below a
-    /// folder.
-    pub(super) async fn prepare(cluster: &Cluster, folder: PathBuf, pod: &Value) -> Result<Self> {
+    /// Reads the only container of a pod and what it refers to, and writes its volumes.
+    pub(super) async fn prepare(cluster: &Cluster, given: &Given, pod: &Value) -> Result<Self> {
         let spec = &pod["spec"];
         ensure!(
             spec["initContainers"].is_null(),
@@ -39,21 +58,21 @@ impl Container {
         let [container] = containers.as_slice() else {
             bail!("there are {} containers", containers.len());
         };
-        for probe in [
-            "livenessProbe",
-            "readinessProbe",
-            "startupProbe",
-            "lifecycle",
-        ] {
-            ensure!(container[probe].is_null(), "nobody would ask its {probe}");
-        }
-        let paths = volume::write_all(cluster, &folder, pod, container).await?;
-        let environment = environment(cluster, pod, container).await?;
+        ensure!(
+            container["lifecycle"].is_null(),
+            "nobody would call its hooks"
+        );
+        let paths = volume::write_all(cluster, &given.folder, pod, container).await?;
+        let environment = environment(cluster, given.api_server, pod, container).await?;
+        let address = given.address.to_string();
+        // The process has neither a file system nor an interface of its own.
+        let on_this_machine =
+            |word: &str| paths.on_this_machine(word).replace(EVERY_ADDRESS, &address);
         let expanded = |key: &str| -> Vec<String> {
             let words = container[key].as_array().into_iter().flatten();
             let words = words.filter_map(Value::as_str);
             words
-                .map(|word| paths.on_this_machine(&expand(word, &environment)))
+                .map(|word| on_this_machine(&expand(word, &environment)))
                 .collect()
         };
         let command = expanded("command");
@@ -65,8 +84,9 @@ impl Container {
             arguments: [arguments, &expanded("args")].concat(),
             environment: environment
                 .iter()
-                .map(|(name, value)| (name.clone(), paths.on_this_machine(value)))
+                .map(|(name, value)| (name.clone(), on_this_machine(value)))
                 .collect(),
+            probes: Probes::of(container, given.address)?,
             paths,
         })
     }
@@ -86,11 +106,20 @@ impl Container {
 /// The environment, later variables expanded by the earlier ones.
 async fn environment(
     cluster: &Cluster,
+    api_server: SocketAddr,
     pod: &Value,
     container: &Value,
 ) -> Result<BTreeMap<String, String>> {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    let mut variables = BTreeMap::from([("HOSTNAME".to_owned(), name.to_owned())]);
+    let given = [
+        ("HOSTNAME", name.to_owned()),
+        ("KUBERNETES_SERVICE_HOST", api_server.ip().to_string()),
+        ("KUBERNETES_SERVICE_PORT", api_server.port().to_string()),
+    ];
+    let mut variables: BTreeMap<String, String> = given
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     for from in container["envFrom"].as_array().into_iter().flatten() {
         let prefix = from["prefix"].as_str().unwrap_or_default();
         let source = Source::of(from, &["secretRef", "configMapRef"])?;

@@ -1,8 +1,14 @@
-//! A namespace of the host cluster, and what a user does there with helm.
+//! A namespace of the cluster that the chart is installed in, and what a user does there with helm.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result};
+use kube::config::Kubeconfig;
 use promoter_fleet::Fleet;
 use promoter_installation::control_plane::HUB_USER;
 use serde_json::{Value, json};
@@ -13,6 +19,7 @@ use crate::support::{Cluster, fleet, scene::unique};
 /// A namespace that no other test uses, in which pods are held to the strictest of the Pod Security
 /// Standards.
 pub(crate) struct Host {
+    api_server: SocketAddr,
     pub(crate) cluster: Cluster,
     fleet: Arc<Fleet>,
 }
@@ -21,7 +28,23 @@ impl Host {
     /// A namespace of a fleet's host cluster. The name is the test's, in short.
     pub(crate) async fn new(fleet: Arc<Fleet>, name: &str) -> Result<Self> {
         let kubeconfig = fleet.host_kubeconfig().context("the fleet has no host")?;
-        let cluster = Cluster::connect(&kubeconfig, "host", &unique(name)).await?;
+        Self::within(fleet, "host", kubeconfig, name).await
+    }
+
+    /// A namespace of a fleet's member.
+    pub(crate) async fn in_member(fleet: Arc<Fleet>, member: &str, name: &str) -> Result<Self> {
+        let kubeconfig = fleet.member_kubeconfig(member);
+        Self::within(fleet, member, kubeconfig, name).await
+    }
+
+    async fn within(
+        fleet: Arc<Fleet>,
+        cluster: &str,
+        kubeconfig: PathBuf,
+        name: &str,
+    ) -> Result<Self> {
+        let api_server = api_server(&kubeconfig)?;
+        let cluster = Cluster::connect(&kubeconfig, cluster, &unique(name)).await?;
         let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
         let namespace = json!({
             "apiVersion": "v1",
@@ -30,11 +53,16 @@ impl Host {
         });
         cluster.create(&namespace).await?;
         println!(
-            "namespace {} of {}'s host",
+            "namespace {} of {}'s {}",
             cluster.namespace(),
-            fleet.name()
+            fleet.name(),
+            cluster.name()
         );
-        Ok(Self { cluster, fleet })
+        Ok(Self {
+            api_server,
+            cluster,
+            fleet,
+        })
     }
 
     /// Creates the Secret with the kubeconfig of the hub's own user, as the chart expects it.
@@ -53,7 +81,11 @@ impl Host {
 
     /// Whatever runs this namespace's pods.
     pub(crate) fn kubelet(&self) -> Kubelet {
-        Kubelet::new(Arc::clone(&self.fleet), self.cluster.clone())
+        Kubelet::new(
+            Arc::clone(&self.fleet),
+            self.cluster.clone(),
+            self.api_server,
+        )
     }
 
     /// Installs the chart with these values and returns what helm says then.
@@ -88,7 +120,18 @@ impl Host {
 
     /// Everything in this namespace, as `kind/name`, but for events.
     pub(crate) async fn objects(&self) -> Result<BTreeSet<String>> {
-        let words = ["api-resources", "--namespaced", "--verbs=list", "-o=name"];
+        self.all("--namespaced=true").await
+    }
+
+    /// Everything in this namespace and all that is in none, as `kind/name`, but for events.
+    pub(crate) async fn everything(&self) -> Result<BTreeSet<String>> {
+        let mut all = self.objects().await?;
+        all.extend(self.all("--namespaced=false").await?);
+        Ok(all)
+    }
+
+    async fn all(&self, which: &str) -> Result<BTreeSet<String>> {
+        let words = ["api-resources", which, "--verbs=list", "-o=name"];
         let kinds = self.kubectl(&words).await?;
         let kinds: Vec<&str> = kinds
             .lines()
@@ -106,6 +149,19 @@ impl Host {
     async fn run(&self, program: &str, words: &[&str]) -> Result<String> {
         let mut all = words.to_vec();
         all.extend(["--namespace", self.cluster.namespace()]);
-        fleet::run(&self.fleet, "host", program, &all).await
+        fleet::run(&self.fleet, self.cluster.name(), program, &all).await
     }
+}
+
+/// Where a kubeconfig's API server listens.
+fn api_server(kubeconfig: &Path) -> Result<SocketAddr> {
+    let read = Kubeconfig::read_from(kubeconfig)?;
+    let cluster = read
+        .clusters
+        .first()
+        .and_then(|named| named.cluster.as_ref());
+    let server = cluster.and_then(|cluster| cluster.server.as_deref());
+    let server = server.and_then(|server| server.strip_prefix("https://"));
+    let server = server.context("the kubeconfig names no server")?;
+    Ok(server.trim_end_matches('/').parse()?)
 }

@@ -1,14 +1,18 @@
-//! The chart: installed by helm into a host cluster, and run there as a node would run it.
+//! The chart: installed by helm into a host cluster or a member, and run there as a node would run
+//! it.
 //!
-//! - [`Host`]: a namespace of the host cluster, and what a user does there with helm;
+//! - [`Host`]: a namespace of that cluster, and what a user does there with helm;
 //! - [`Kubelet`]: runs the pods of that namespace as processes of the fleet, each with the very
 //!   command, arguments, environment and volumes that the API server has. For the image stands the
-//!   program as it was built.
+//!   program as it was built, for the file system and the interface of a container a folder and an
+//!   address of the loopback interface. Services lead to the pods that are ready.
 
 mod container;
 mod host;
 mod kubelet;
 mod paths;
+mod probe;
+mod services;
 mod source;
 mod volume;
 
@@ -38,6 +42,18 @@ pub(crate) fn words(values: &Value) -> Vec<String> {
     values
         .flat_map(|(key, value)| ["--set-json".to_owned(), format!("{key}={value}")])
         .collect()
+}
+
+/// What the chart makes of these values, without any cluster.
+pub(crate) async fn render(values: &Value) -> Result<Vec<Value>> {
+    let mut words = words(values);
+    words.extend(["--name-template".to_owned(), RELEASE.to_owned()]);
+    let rendered = helm("template", &words).await?;
+    let documents = rendered
+        .split("\n---")
+        .filter(|text| text.contains("\nkind:"));
+    let objects = documents.map(|text| Ok(serde_saphyr::from_str(text.trim_start_matches("---"))?));
+    objects.collect()
 }
 
 /// Runs helm with these words on the chart, without any cluster, and returns what it printed. What

@@ -1,6 +1,9 @@
 //! A pod's volumes, as folders.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use kube::{api::PostParams, core::Request};
@@ -22,15 +25,11 @@ pub(super) async fn write_all(
     pod: &Value,
     container: &Value,
 ) -> Result<Paths> {
-    for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {
+    for volume in volumes(pod) {
         let name = volume["name"].as_str().context("a volume's name")?;
-        let files = files(cluster, pod, volume)
+        write_one(cluster, folder, pod, volume)
             .await
             .with_context(|| format!("MountVolume.SetUp failed for volume {name:?}"))?;
-        let mode = ["secret", "configMap", "projected", "downwardAPI"]
-            .into_iter()
-            .find_map(|kind| volume[kind]["defaultMode"].as_u64());
-        write(&folder.join(name), &files, mode.unwrap_or(MODE))?;
     }
     let mut paths = Paths::default();
     for mount in container["volumeMounts"].as_array().into_iter().flatten() {
@@ -45,6 +44,31 @@ pub(super) async fn write_all(
         paths.add(word("mountPath")?, mounted.join(below));
     }
     Ok(paths)
+}
+
+/// Writes those volumes anew whose Secret or ConfigMap has changed.
+pub(super) async fn refresh(cluster: &Cluster, folder: &Path, pod: &Value) -> Result<()> {
+    let changes = |volume: &&Value| volume["secret"].is_object() || volume["configMap"].is_object();
+    for volume in volumes(pod).filter(changes) {
+        // One that is gone stays as it was.
+        if let Err(error) = write_one(cluster, folder, pod, volume).await {
+            println!("a volume is not refreshed: {error:#}");
+        }
+    }
+    Ok(())
+}
+
+fn volumes(pod: &Value) -> impl Iterator<Item = &Value> {
+    pod["spec"]["volumes"].as_array().into_iter().flatten()
+}
+
+async fn write_one(cluster: &Cluster, folder: &Path, pod: &Value, volume: &Value) -> Result<()> {
+    let name = volume["name"].as_str().context("a volume's name")?;
+    let files = files(cluster, pod, volume).await?;
+    let mode = ["secret", "configMap", "projected", "downwardAPI"]
+        .into_iter()
+        .find_map(|kind| volume[kind]["defaultMode"].as_u64());
+    write(&folder.join(name), &files, mode.unwrap_or(MODE))
 }
 
 async fn files(cluster: &Cluster, pod: &Value, volume: &Value) -> Result<Values> {
@@ -117,16 +141,41 @@ async fn request_token(cluster: &Cluster, pod: &Value, wanted: &Value) -> Result
     }
 }
 
+/// Puts a folder with the files in the place of the one before by a symbolic link, as a kubelet
+/// does: whoever reads two files reads them of the same version, or sees that it is gone.
 fn write(folder: &Path, files: &Values, mode: u64) -> Result<()> {
+    const DATA: &str = "..data";
+    const NEW: &str = "..data_tmp";
     std::fs::create_dir_all(folder)?;
+    let is_as_before = |(path, content): (&String, &Vec<u8>)| {
+        std::fs::read(folder.join(DATA).join(path)).is_ok_and(|before| before == *content)
+    };
+    if folder.join(DATA).is_dir() && files.iter().all(is_as_before) {
+        return Ok(());
+    }
+    let version = format!("..{}", jiff::Timestamp::now().as_nanosecond());
     for (path, content) in files {
-        let path = folder.join(path);
+        let path = folder.join(&version).join(path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
         std::fs::write(&path, content)?;
         let mode = u32::try_from(mode)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
+    }
+    std::fs::create_dir_all(folder.join(&version))?;
+    let before = std::fs::read_link(folder.join(DATA)).ok();
+    symlink(&version, folder.join(NEW))?;
+    std::fs::rename(folder.join(NEW), folder.join(DATA))?;
+    for path in files.keys() {
+        let first = path.split('/').next().unwrap_or(path);
+        let link = folder.join(first);
+        if !link.is_symlink() {
+            symlink(Path::new(DATA).join(first), link)?;
+        }
+    }
+    if let Some(before) = before {
+        std::fs::remove_dir_all(folder.join(before))?;
     }
     Ok(())
 }
