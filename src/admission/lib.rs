@@ -16,5 +16,7 @@ mod promotion;
 mod review;
 mod routes;
 pub mod server;
+#[cfg(test)]
+mod suites;
 
 pub use routes::Routes;

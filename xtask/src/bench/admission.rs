@@ -114,7 +114,9 @@ pub(crate) async fn smoke(fleet: &Fleet) -> anyhow::Result<usize> {
             ensure!(value > 0.0, "{key} is missing: {cell:#}");
         }
     }
-    let ratios = report["ratios"].as_object().context("there are no ratios")?;
+    let ratios = report["ratios"]
+        .as_object()
+        .context("there are no ratios")?;
     ensure!(
         ratios.len() == 5 && ratios.values().all(serde_json::Value::is_number),
         "a ratio is missing: {ratios:?}"
@@ -148,7 +150,12 @@ async fn released() -> anyhow::Result<()> {
 
 /// Stops what takes no part, so that nothing else happens on the machine.
 fn quieten(fleet: &Fleet) -> anyhow::Result<()> {
-    let takes_part = ["etcd", "karmada-aggregated-apiserver", "karmada-apiserver", "karmada-webhook"];
+    let takes_part = [
+        "etcd",
+        "karmada-aggregated-apiserver",
+        "karmada-apiserver",
+        "karmada-webhook",
+    ];
     for process in fleet.processes() {
         if !takes_part.contains(&process.name.as_str()) {
             fleet.pause(&process.name)?;

@@ -113,13 +113,7 @@ enum Edit {
 }
 
 /// A Deployment of one to some containers, which share the variables of their environments.
-fn deployment(
-    namespace: &str,
-    name: &str,
-    variables: usize,
-    filling: usize,
-    edit: Edit,
-) -> Value {
+fn deployment(namespace: &str, name: &str, variables: usize, filling: usize, edit: Edit) -> Value {
     const IN_ONE: usize = 40;
     let containers: Vec<Value> = (0..=variables / IN_ONE)
         .map(|index| {
@@ -177,7 +171,11 @@ fn deployment(
 }
 
 fn container(index: usize, variables: std::ops::Range<usize>, edit: Edit) -> Value {
-    let tag = if edit == Edit::NewImage { "1.28" } else { "1.27" };
+    let tag = if edit == Edit::NewImage {
+        "1.28"
+    } else {
+        "1.27"
+    };
     let environment: Vec<Value> = variables
         .map(|variable| match variable % 4 {
             0 => json!({
@@ -208,7 +206,12 @@ fn owned_by_kubectl(container: &Value) -> Value {
     let variables = container["env"].as_array().map_or(&[][..], Vec::as_slice);
     let variables: Map<String, Value> = variables
         .iter()
-        .map(|variable| (keyed(variable), json!({".": {}, "f:name": {}, "f:value": {}})))
+        .map(|variable| {
+            (
+                keyed(variable),
+                json!({".": {}, "f:name": {}, "f:value": {}}),
+            )
+        })
         .collect();
     json!({".": {}, "f:name": {}, "f:image": {}, "f:env": variables})
 }

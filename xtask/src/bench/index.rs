@@ -40,7 +40,10 @@ impl Works {
     /// Takes them away again.
     pub(super) async fn delete(self) -> anyhow::Result<()> {
         self.0
-            .delete_collection(&DeleteParams::default(), &ListParams::default().labels(LABEL))
+            .delete_collection(
+                &DeleteParams::default(),
+                &ListParams::default().labels(LABEL),
+            )
             .await
             .context("cannot delete the Works of the bench")?;
         Ok(())

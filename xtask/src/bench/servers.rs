@@ -202,7 +202,10 @@ async fn run(
         };
         if !process.is_running()? || began.elapsed() > PATIENCE {
             let log = std::fs::read_to_string(process.log()).unwrap_or_default();
-            bail!("{name} does not answer: {error:#}; it said:\n{}", log.trim());
+            bail!(
+                "{name} does not answer: {error:#}; it said:\n{}",
+                log.trim()
+            );
         }
         sleep(PAUSE).await;
     }

@@ -88,9 +88,8 @@ impl Connection {
     /// Asks, and makes sure that the answer is what it must be.
     pub(crate) async fn ask(&mut self, question: &Question) -> anyhow::Result<()> {
         let answer = self.exchange(question).await?;
-        let Answer { response } = serde_json::from_slice(&answer).with_context(|| {
-            format!("no AdmissionReview: {}", String::from_utf8_lossy(&answer))
-        })?;
+        let Answer { response } = serde_json::from_slice(&answer)
+            .with_context(|| format!("no AdmissionReview: {}", String::from_utf8_lossy(&answer)))?;
         let is_right = response.allowed
             && response.uid == question.uid
             && response.patch.is_some() == question.patched;

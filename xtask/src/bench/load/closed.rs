@@ -16,11 +16,14 @@ pub(crate) async fn saturate(
     let began = Instant::now();
     let until = began + time;
     let count = connections.len();
-    let workers = connections.drain(..).enumerate().map(|(index, connection)| {
-        let questions = Arc::clone(questions);
-        let worker = worker(connection, questions, index, count, until);
-        async { task::spawn(worker).await? }
-    });
+    let workers = connections
+        .drain(..)
+        .enumerate()
+        .map(|(index, connection)| {
+            let questions = Arc::clone(questions);
+            let worker = worker(connection, questions, index, count, until);
+            async { task::spawn(worker).await? }
+        });
     let mut answered = Answered::default();
     for (connection, latencies) in try_join_all(workers).await? {
         connections.push(connection);
