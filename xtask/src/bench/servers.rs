@@ -9,6 +9,7 @@ use kube::{
     Api,
     api::{ApiResource, DynamicObject, GroupVersionKind},
 };
+use promoter_api::reason::Reason;
 use promoter_fleet::{Fleet, Program, ServerCertificate};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
@@ -223,8 +224,9 @@ async fn until_indexed(server: &Server, entries: usize) -> anyhow::Result<()> {
     let question = question(&review, VALIDATE, false)?;
     let mut connections = load::connect(server.address, &server.authority, 1).await?;
     let connection = connections.first_mut().context("there is no connection")?;
+    let federated = Reason::AlreadyFederated.to_string();
     let began = Instant::now();
-    while !connection.is_denied(&question).await? {
+    while connection.denial(&question).await? != Some(federated.clone()) {
         ensure!(
             began.elapsed() < PATIENCE,
             "the webhook does not know that {last} is federated"

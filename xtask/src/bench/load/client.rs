@@ -43,8 +43,15 @@ struct Answer<'a> {
 struct Response<'a> {
     allowed: bool,
     patch: Option<IgnoredAny>,
+    status: Option<Status>,
     #[serde(borrow)]
     uid: Cow<'a, str>,
+}
+
+#[derive(Default, Deserialize)]
+struct Status {
+    #[serde(default)]
+    reason: String,
 }
 
 /// Opens connections to a server that the authority (PEM) has signed for.
@@ -101,11 +108,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks what must not be allowed.
-    pub(crate) async fn is_denied(&mut self, question: &Question) -> anyhow::Result<bool> {
+    /// Asks, and returns the reason for which it is denied; nothing if it is allowed.
+    pub(crate) async fn denial(&mut self, question: &Question) -> anyhow::Result<Option<String>> {
         let answer = self.exchange(question).await?;
         let Answer { response } = serde_json::from_slice(&answer)?;
-        Ok(!response.allowed)
+        let status = response.status.unwrap_or_default();
+        Ok((!response.allowed).then_some(status.reason))
     }
 
     async fn exchange(&mut self, question: &Question) -> anyhow::Result<Bytes> {
