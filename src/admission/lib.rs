@@ -10,6 +10,8 @@
 //! What is decided is decided by pure functions of the request and of the index: nothing is looked
 //! up meanwhile, nothing that was asked is remembered, and every replica answers the same.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod index;
 mod opt_in;
 mod promotion;
