@@ -8,12 +8,26 @@ mod tests;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use json_patch::Patch;
-use serde_json::Value;
+use promoter_api::marks::{ENABLED, REQUESTED_BY};
+use promoter_domain::{
+    opt_in::{OptIn, OptIns},
+    stamp,
+};
+use serde_json::{Value, json};
 
-use crate::{routes::Routes, server};
+use crate::{Routes, server};
+
+const INSTALLATION: &str = "0a1b2c3d4e5f6071";
+const MUTATE: &str = "/admit/member1/mutate/0a1b2c3d4e5f6071";
+const VALIDATE: &str = "/admit/member1/validate";
 
 /// Every path, and whether what is answered there may have a patch.
-const PATHS: [(&str, bool); 1] = [("/mutate/promotions", true)];
+const PATHS: [(&str, bool); 4] = [
+    ("/mutate/promotions", true),
+    ("/admit/member1/mutate", true),
+    (MUTATE, true),
+    (VALIDATE, false),
+];
 
 /// A body of any kind, sent to every path.
 pub fn review(body: &[u8]) {
@@ -51,6 +65,79 @@ fn once_is_enough(path: &str, mut review: Value) {
     assert_eq!(again, None, "patched twice: {review}");
 }
 
+/// A text as an opt-in's value, as a stamp, as an installation, and as a setting of the hub.
+pub fn opt_in(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    if let Ok(opt_in) = text.parse::<OptIn>() {
+        let (cluster, namespaces) = text.split_once('=').unwrap_or_default();
+        let allowed = OptIns::from(vec![opt_in]);
+        for namespace in namespaces.split(',').filter(|name| !name.ends_with('*')) {
+            assert!(
+                cluster.ends_with('*') || allowed.allow(cluster, namespace),
+                "{text}"
+            );
+        }
+    }
+    let path = format!("/admit/member1/mutate/{text}");
+    assert_eq!(
+        routes().find(&path).is_some(),
+        stamp::is_installation(&text)
+    );
+
+    // One of two values, and only newly.
+    let (plain, valued) = (deployment(json!({})), deployment(json!({ENABLED: text})));
+    let newly = review_of(&valued, &plain).to_string();
+    let answer = answered(VALIDATE, newly.as_bytes());
+    let allowed = answer.map(|answer| answer["response"]["allowed"] == true);
+    assert_eq!(allowed, Some(text == "true" || text == "false"), "{text}");
+    let still = answered(VALIDATE, review_of(&valued, &valued).to_string().as_bytes());
+    assert!(still.is_some_and(|answer| answer["response"]["allowed"] == true));
+
+    // Whatever stamp somebody writes, it is theirs who opts in, and else nobody's.
+    let stamped = |value: &str| deployment(json!({ENABLED: value, REQUESTED_BY: text}));
+    let after = admitted(&stamped("true"), &plain);
+    let own = stamp::stamp(INSTALLATION, "alice");
+    assert_eq!(stamp_of(&after), Some(own.as_str()), "{text}");
+    for value in ["true", "false"] {
+        let after = admitted(&stamped(value), &deployment(json!({ENABLED: value})));
+        assert_eq!(stamp_of(&after), None, "{text}");
+    }
+    let theirs = stamped("true");
+    assert_eq!(admitted(&theirs, &theirs), theirs);
+}
+
+/// The object as the mutating webhook leaves it.
+fn admitted(new: &Value, old: &Value) -> Value {
+    let mut object = new.clone();
+    let answer = answered(MUTATE, review_of(new, old).to_string().as_bytes());
+    if let Some(patch) = answer.as_ref().and_then(patch) {
+        let applied = json_patch::patch(&mut object, &patch);
+        assert!(applied.is_ok(), "{applied:?}: {new}");
+    }
+    object
+}
+
+fn deployment(annotations: Value) -> Value {
+    json!({"metadata": {"name": "web", "namespace": "shop", "annotations": annotations}})
+}
+
+fn review_of(new: &Value, old: &Value) -> Value {
+    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "1",
+        "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+        "name": "web",
+        "namespace": "shop",
+        "object": new,
+        "oldObject": old,
+        "operation": "UPDATE",
+        "userInfo": {"username": "alice"},
+    }})
+}
+
+fn stamp_of(object: &Value) -> Option<&str> {
+    object["metadata"]["annotations"][REQUESTED_BY].as_str()
+}
+
 /// What is to be a certificate, its key, and the authorities of clients.
 pub fn pem(bytes: &[u8]) {
     // Whether it can be used is for the library to say.
@@ -59,13 +146,21 @@ pub fn pem(bytes: &[u8]) {
 }
 
 fn answered(path: &str, body: &[u8]) -> Option<Value> {
-    let routes = Routes {
-        hub_user: "hub".to_owned(),
-    };
-    let answer = routes.answer(Routes::find(path)?, body).ok()?;
-    let answer = serde_json::from_slice(&answer);
+    let routes = routes();
+    let answer = routes.answer(routes.find(path)?, body).ok()?;
+    let answer = serde_json::from_slice(&answer.body);
     assert!(answer.is_ok(), "{path} is answered by {answer:?}");
     answer.ok()
+}
+
+/// For every member and namespace, and knowing nothing of the control plane.
+pub(crate) fn routes() -> Routes {
+    Routes {
+        clusters: Vec::new(),
+        hub_user: "hub".to_owned(),
+        index: None,
+        opt_ins: OptIns::from("*=*".parse::<OptIn>().into_iter().collect::<Vec<_>>()),
+    }
 }
 
 fn patch(answer: &Value) -> Option<Patch> {

@@ -56,6 +56,11 @@ fn any_body_is_answered_or_refused() {
 }
 
 #[test]
+fn any_text_opts_in_or_does_not() {
+    try_out("opt_in", Vec::new(), super::opt_in);
+}
+
+#[test]
 fn any_file_makes_a_server_or_an_error() {
     let pair = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pair = format!("{}{}", pair.cert.pem(), pair.signing_key.serialize_pem());

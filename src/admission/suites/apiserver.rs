@@ -6,7 +6,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use super::{PROMOTIONS, answer, go, patch, patched, review};
+use super::{MUTATE, PROMOTIONS, answer, go, patch, patched, review};
 
 /// How many objects of each kind there are.
 const SAMPLE: usize = 200;
@@ -18,7 +18,11 @@ fn the_api_server_makes_of_our_patches_what_we_do() {
         let object = |_| strategy.new_tree(&mut runner).unwrap().current();
         (0..SAMPLE).map(object).collect()
     };
-    let asked = [(PROMOTIONS, sample(promotion()))];
+    let asked = [
+        (PROMOTIONS, sample(promotion())),
+        (MUTATE, sample(deployment())),
+        (MUTATE, sample(namespace())),
+    ];
 
     let mut input = String::new();
     let mut ours = Vec::new();
@@ -33,7 +37,7 @@ fn the_api_server_makes_of_our_patches_what_we_do() {
         input += &format!("{}\n", json!({"document": object, "patch": patch}));
         ours.push(patched(object, &patch));
     }
-    assert!(ours.len() > SAMPLE / 2, "only {} were patched", ours.len());
+    assert!(ours.len() > SAMPLE, "only {} were patched", ours.len());
     let printed = go(&["run", "./apply-patch"], &input);
     let theirs: Vec<Value> = printed
         .lines()
@@ -64,9 +68,26 @@ fn promotion() -> BoxedStrategy<Value> {
             if let Some(requester) = requester {
                 spec["requester"] = requester;
             }
-            json!({"metadata": metadata, "spec": spec})
+            json!({"kind": "Promotion", "metadata": metadata, "spec": spec})
         })
         .boxed()
+}
+
+fn deployment() -> BoxedStrategy<Value> {
+    let object =
+        |metadata| json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata});
+    metadata().prop_map(object).boxed()
+}
+
+/// One that is labelled, and may be stamped already.
+fn namespace() -> BoxedStrategy<Value> {
+    let object = |(mut metadata, label): (Value, bool)| {
+        if label {
+            metadata["labels"] = json!({marks::ENABLED: "true"});
+        }
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    };
+    (metadata(), any::<bool>()).prop_map(object).boxed()
 }
 
 /// Metadata with any annotations, or with none in one way or the other.

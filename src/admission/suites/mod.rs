@@ -18,10 +18,11 @@ use ::json_patch::Patch;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::routes::{Route, Routes};
+use crate::fuzzing::routes;
 
-/// A path, and the reviews that are sent to it.
 const PROMOTIONS: &str = "/mutate/promotions";
+const MUTATE: &str = "/admit/member1/mutate/0a1b2c3d4e5f6071";
+const VALIDATE: &str = "/admit/member1/validate";
 
 /// Runs Go in the module that the fleet is built from, and returns what it prints.
 fn go(arguments: &[&str], input: &str) -> String {
@@ -53,23 +54,25 @@ fn module(name: &str) -> PathBuf {
 
 /// What is answered to a review, if it is one.
 fn answer(path: &str, body: &str) -> Result<Value, String> {
-    let routes = Routes {
-        hub_user: "hub".to_owned(),
-    };
-    let route: Route = Routes::find(path).unwrap();
+    let routes = routes();
+    let route = routes.find(path).unwrap();
     match routes.answer(route, body.as_bytes()) {
-        Ok(answer) => Ok(serde_json::from_slice(&answer).unwrap()),
+        Ok(answer) => Ok(serde_json::from_slice(&answer.body).unwrap()),
         Err((status, why)) => Err(format!("{status}: {why}")),
     }
 }
 
 /// A review of an object that alice creates or changes.
 fn review(new: &Value, old: Option<&Value>) -> Value {
+    let api_version = new["apiVersion"].as_str().unwrap_or_default();
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let of_kind = json!({"group": group, "version": version, "kind": new["kind"]});
     json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
         "request": {
             "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": of_kind,
             "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
             "userInfo": {"username": "alice", "groups": ["shop", "system:authenticated"]},
             "name": new["metadata"]["name"],
