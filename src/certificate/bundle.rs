@@ -68,7 +68,9 @@ mod tests {
     fn authorities() -> [String; 2] {
         ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"].map(|now| {
             let now: Timestamp = now.parse().unwrap();
-            issue::begin(&["webhook".to_owned()], now).unwrap().authorities
+            issue::begin(&["webhook".to_owned()], now)
+                .unwrap()
+                .authorities
         })
     }
 

@@ -53,12 +53,7 @@ pub fn add_authority(contents: &Contents, now: Timestamp) -> Result<Contents, Er
 
 /// A new certificate, by the newest authority.
 pub fn renew(contents: &Contents, names: &[String], now: Timestamp) -> Result<Contents, Error> {
-    let issued = certificate_by(
-        &contents.authorities,
-        &contents.authority_key,
-        names,
-        now,
-    )?;
+    let issued = certificate_by(&contents.authorities, &contents.authority_key, names, now)?;
     Ok(Contents {
         certificate: issued.certificate,
         key: issued.key,

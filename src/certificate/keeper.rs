@@ -165,7 +165,9 @@ impl Keeper {
         let now = Timestamp::now();
         let secret = self.read().await?;
         let mut contents = match &secret {
-            Some(secret) => Contents::of(secret).map_err(|error| Error::Foreign(self.named(), error))?,
+            Some(secret) => {
+                Contents::of(secret).map_err(|error| Error::Foreign(self.named(), error))?
+            }
             None => Contents::default(),
         };
         let names = &self.settings.names;
@@ -180,7 +182,11 @@ impl Keeper {
         };
         if let Some(next) = next {
             self.write(secret, &next).await?;
-            tracing::info!(secret = self.named(), ?step, "the webhook's certificate was changed");
+            tracing::info!(
+                secret = self.named(),
+                ?step,
+                "the webhook's certificate was changed"
+            );
             contents = next;
         }
         self.publish(&configurations, &contents, now).await?;
@@ -212,7 +218,11 @@ impl Keeper {
     }
 
     /// Writes the Secret, if it still is as it was read.
-    async fn write(&self, secret: Option<Value>, contents: &Contents) -> Result<(), objects::Error> {
+    async fn write(
+        &self,
+        secret: Option<Value>,
+        contents: &Contents,
+    ) -> Result<(), objects::Error> {
         let Settings {
             secret: name,
             secret_namespace,
@@ -258,9 +268,14 @@ impl Keeper {
                 continue;
             };
             self.known_since = None;
-            let name = configuration["metadata"]["name"].as_str().unwrap_or_default();
+            let name = configuration["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default();
             self.objects.merge(*resource, None, name, &patch).await?;
-            tracing::info!("{} {name} has the webhook's authority now", resource.plural());
+            tracing::info!(
+                "{} {name} has the webhook's authority now",
+                resource.plural()
+            );
         }
         if self.knows(contents).is_none() {
             self.known_since = Some((contents.authorities.clone(), Instant::now()));

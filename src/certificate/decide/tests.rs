@@ -46,7 +46,10 @@ fn secret(data: &Value) -> Value {
 #[test]
 fn where_there_is_nothing_everything_is_made_once() {
     assert_eq!(at(&Contents::default(), start()), Step::Begin);
-    assert_eq!(at(&Contents::of(&secret(&Value::Null)).unwrap(), start()), Step::Begin);
+    assert_eq!(
+        at(&Contents::of(&secret(&Value::Null)).unwrap(), start()),
+        Step::Begin
+    );
     let contents = new();
     for (published, after) in [(false, days(0)), (true, days(0)), (false, days(59))] {
         let step = decide(&contents, &names(), published, start() + after);
@@ -157,18 +160,104 @@ fn what_is_only_half_there_is_mended() {
     let cut = |text: &str| text[..text.len() / 2].to_owned();
     let none = String::new();
     for (what, broken, step) in [
-        ("no key", Contents { key: none.clone(), ..whole.clone() }, Step::Renew),
-        ("half a key", Contents { key: cut(&whole.key), ..whole.clone() }, Step::Renew),
-        ("another's key", Contents { key: other.key.clone(), ..whole.clone() }, Step::Renew),
-        ("half a certificate", Contents { certificate: cut(&whole.certificate), ..whole.clone() }, Step::Renew),
-        ("another's certificate", Contents { certificate: other.certificate.clone(), key: other.key.clone(), ..whole.clone() }, Step::Renew),
-        ("a key for a certificate", Contents { certificate: whole.key.clone(), ..whole.clone() }, Step::Renew),
-        ("no authority's key", Contents { authority_key: none.clone(), ..whole.clone() }, Step::AddAuthority),
-        ("another authority's key", Contents { authority_key: other.authority_key, ..whole.clone() }, Step::AddAuthority),
-        ("no authority", Contents { authorities: none.clone(), ..whole.clone() }, Step::Begin),
-        ("half an authority", Contents { authorities: cut(&whole.authorities), ..whole.clone() }, Step::Begin),
-        ("a certificate for an authority", Contents { authorities: whole.certificate.clone(), authority_key: whole.key.clone(), ..whole.clone() }, Step::Begin),
-        ("only a key", Contents { key: whole.key.clone(), ..Contents::default() }, Step::Begin),
+        (
+            "no key",
+            Contents {
+                key: none.clone(),
+                ..whole.clone()
+            },
+            Step::Renew,
+        ),
+        (
+            "half a key",
+            Contents {
+                key: cut(&whole.key),
+                ..whole.clone()
+            },
+            Step::Renew,
+        ),
+        (
+            "another's key",
+            Contents {
+                key: other.key.clone(),
+                ..whole.clone()
+            },
+            Step::Renew,
+        ),
+        (
+            "half a certificate",
+            Contents {
+                certificate: cut(&whole.certificate),
+                ..whole.clone()
+            },
+            Step::Renew,
+        ),
+        (
+            "another's certificate",
+            Contents {
+                certificate: other.certificate.clone(),
+                key: other.key.clone(),
+                ..whole.clone()
+            },
+            Step::Renew,
+        ),
+        (
+            "a key for a certificate",
+            Contents {
+                certificate: whole.key.clone(),
+                ..whole.clone()
+            },
+            Step::Renew,
+        ),
+        (
+            "no authority's key",
+            Contents {
+                authority_key: none.clone(),
+                ..whole.clone()
+            },
+            Step::AddAuthority,
+        ),
+        (
+            "another authority's key",
+            Contents {
+                authority_key: other.authority_key,
+                ..whole.clone()
+            },
+            Step::AddAuthority,
+        ),
+        (
+            "no authority",
+            Contents {
+                authorities: none.clone(),
+                ..whole.clone()
+            },
+            Step::Begin,
+        ),
+        (
+            "half an authority",
+            Contents {
+                authorities: cut(&whole.authorities),
+                ..whole.clone()
+            },
+            Step::Begin,
+        ),
+        (
+            "a certificate for an authority",
+            Contents {
+                authorities: whole.certificate.clone(),
+                authority_key: whole.key.clone(),
+                ..whole.clone()
+            },
+            Step::Begin,
+        ),
+        (
+            "only a key",
+            Contents {
+                key: whole.key.clone(),
+                ..Contents::default()
+            },
+            Step::Begin,
+        ),
     ] {
         assert_eq!(at(&broken, start()), step, "{what}");
         let mut mended = broken;
@@ -183,7 +272,11 @@ fn what_is_only_half_there_is_mended() {
 #[test]
 fn what_a_secret_has_that_is_no_text_counts_as_nothing() {
     let whole = new();
-    for wrong in [json!("!"), json!(BASE64_STANDARD.encode([0xff, 0xfe])), json!(7)] {
+    for wrong in [
+        json!("!"),
+        json!(BASE64_STANDARD.encode([0xff, 0xfe])),
+        json!(7),
+    ] {
         let mut data = whole.data();
         data["tls.key"] = wrong;
         let read = Contents::of(&secret(&data)).unwrap();
@@ -194,12 +287,19 @@ fn what_a_secret_has_that_is_no_text_counts_as_nothing() {
 #[test]
 fn a_secret_of_somebody_else_is_left_alone() {
     let data = new().data();
-    for labels in [json!({}), json!({"promote.karmada.io/certificate": "mine"}), json!(null)] {
+    for labels in [
+        json!({}),
+        json!({"promote.karmada.io/certificate": "mine"}),
+        json!(null),
+    ] {
         let secret = json!({"metadata": {"labels": labels}, "data": data});
         assert!(Contents::of(&secret) == Err(Foreign));
     }
     let told = Foreign.to_string();
-    assert!(told.contains("promote.karmada.io/certificate=self-managed"), "{told}");
+    assert!(
+        told.contains("promote.karmada.io/certificate=self-managed"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::process::Command;
 
 use super::{
-    index::Works,
+    index::{self, Works},
     load::{self, Answered, Connection, Question},
     report::{Case, Measured, Mode, Report},
     servers::{Contestant, Servers, questions},
@@ -82,6 +82,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let work = async {
         let options = FleetOptions::named(format!("bench-{}", std::process::id())).members(1);
         let Started { fleet, .. } = fleet::start(options, false).await?;
+        index::define_promotions(&fleet).await?;
         if !arguments.quick {
             quieten(&fleet)?;
         }

@@ -1,6 +1,6 @@
 //! What the webhook knows to be federated: Works of a member that nobody brings there.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::{
     Api, Client, Config,
@@ -10,6 +10,9 @@ use kube::{
 use promoter_api::karmada::{execution_namespace, work_name};
 use promoter_fleet::Fleet;
 use serde_json::json;
+use tokio::process::Command;
+
+use crate::workspace;
 
 /// The member that they are of.
 pub(super) const CLUSTER: &str = "member1";
@@ -48,6 +51,26 @@ impl Works {
             .context("cannot delete the Works of the bench")?;
         Ok(())
     }
+}
+
+/// Has the control plane know Promotions: the webhook asks for them too.
+pub(super) async fn define_promotions(fleet: &Fleet) -> anyhow::Result<()> {
+    let folder = workspace::root().join("charts/karmada-promoter/control-plane");
+    let definition = folder.join("promotions.promote.karmada.io.yaml");
+    let output = Command::new(fleet.programs().join("kubectl"))
+        .args(["apply", "--server-side", "--filename"])
+        .arg(definition)
+        .arg("--kubeconfig")
+        .arg(fleet.kubeconfig())
+        .output()
+        .await
+        .context("cannot run kubectl")?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "Promotions are not defined: {message}"
+    );
+    Ok(())
 }
 
 /// The name of a Deployment that is federated.
