@@ -11,7 +11,10 @@
 //! What is decided is decided by pure functions of the request and of the index: nothing is looked
 //! up meanwhile, nothing that was asked is remembered, and every replica answers the same.
 
+
 pub mod health;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod index;
 mod metrics;
 mod opt_in;
@@ -19,5 +22,7 @@ mod promotion;
 mod review;
 mod routes;
 pub mod server;
+#[cfg(test)]
+mod suites;
 
 pub use routes::Routes;

@@ -1,5 +1,6 @@
 //! The development kit's commands: `cargo xtask --help`.
 
+mod bench;
 mod demo;
 mod figures;
 mod fleet;
@@ -26,6 +27,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure the promoter beside others
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Watch an application being promoted, spread and released, on a fleet of its own
     Demo(demo::Arguments),
     /// Measure one promotion beside karmadactl's, on a fleet of its own
@@ -42,6 +46,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Bench(command) => bench::run(command).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Figures => figures::run().await,
         Command::Fleet(command) => fleet::run(command).await,

@@ -26,6 +26,12 @@ pub(crate) fn binaries() -> anyhow::Result<PathBuf> {
     Ok(folder.to_path_buf())
 }
 
+/// Where Cargo puts the binaries of a release build.
+pub(crate) fn released() -> anyhow::Result<PathBuf> {
+    let binaries = binaries()?;
+    Ok(binaries.parent().unwrap_or(&binaries).join("release"))
+}
+
 /// A folder below Cargo's for files that people may want to look at afterwards.
 pub(crate) fn kept(name: &str) -> anyhow::Result<PathBuf> {
     let binaries = binaries()?;

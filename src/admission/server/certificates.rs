@@ -285,3 +285,24 @@ fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     Some(certificate.validity().not_after.timestamp())
 }
+
+/// Whether a server can be made of what files say.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn can_serve(
+    certificate: &[u8],
+    key: &[u8],
+    client_authorities: Option<&[u8]>,
+) -> Result<(), CertificateError> {
+    let files = CertificateFiles {
+        certificate: PathBuf::new(),
+        client_authorities: client_authorities.map(|_| PathBuf::new()),
+        interval: std::time::Duration::ZERO,
+        key: PathBuf::new(),
+    };
+    let contents = Contents {
+        certificate: certificate.to_vec(),
+        client_authorities: client_authorities.map(<[u8]>::to_vec),
+        key: key.to_vec(),
+    };
+    contents.acceptor(&files).map(|_| ())
+}

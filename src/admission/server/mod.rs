@@ -31,6 +31,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use certificates::CertificateError;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use certificates::can_serve;
 
 use prometheus_client::registry::Registry;
 

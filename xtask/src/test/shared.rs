@@ -14,6 +14,7 @@ use super::{
     secrets::{self, Marker},
 };
 use crate::{
+    bench,
     figures::{self, Figures},
     fleet::{self, Started},
     say::{lasted, say},
@@ -86,7 +87,11 @@ async fn on(
     // Figures are for whole runs, and taken first: later on the tests keep the fleet busy.
     let figures = match &arguments.filter {
         Some(_) => None,
-        None => Some(measure(fleet, parts).await?),
+        None => {
+            let figures = measure(fleet, parts).await?;
+            smoke(fleet, parts).await?;
+            Some(figures)
+        }
     };
     tests(fleet, marker, arguments, parts).await?;
     if let Some(figures) = figures {
@@ -102,6 +107,15 @@ async fn measure(fleet: &Fleet, parts: &mut Parts) -> anyhow::Result<Figures> {
         Ok((figures, summary))
     };
     parts.part("figures", work).await
+}
+
+/// Sees that the bench works. What it measures says nothing here.
+async fn smoke(fleet: &Fleet, parts: &mut Parts) -> anyhow::Result<()> {
+    let work = async {
+        let cells = bench::admission::smoke(fleet).await?;
+        Ok(((), format!("{cells} cells, every request answered")))
+    };
+    parts.part("bench, to see", work).await
 }
 
 async fn tests(

@@ -1,0 +1,176 @@
+//! What must be so whatever comes: one function for each thing that reads what others have written.
+//!
+//! The tests beside this module call them for some seconds with mutated examples, `fuzz` for as
+//! long as one likes with what a fuzzer comes upon. They fail by panicking.
+
+#[cfg(test)]
+mod tests;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use json_patch::Patch;
+use promoter_api::marks::{ENABLED, REQUESTED_BY};
+use promoter_domain::{
+    opt_in::{OptIn, OptIns},
+    stamp,
+};
+use serde_json::{Value, json};
+
+use crate::{Routes, server};
+
+const INSTALLATION: &str = "0a1b2c3d4e5f6071";
+const MUTATE: &str = "/admit/member1/mutate/0a1b2c3d4e5f6071";
+const VALIDATE: &str = "/admit/member1/validate";
+
+/// Every path, and whether what is answered there may have a patch.
+const PATHS: [(&str, bool); 4] = [
+    ("/mutate/promotions", true),
+    ("/admit/member1/mutate", true),
+    (MUTATE, true),
+    (VALIDATE, false),
+];
+
+/// A body of any kind, sent to every path.
+pub fn review(body: &[u8]) {
+    for (path, mutating) in PATHS {
+        let Some(answer) = answered(path, body) else {
+            continue;
+        };
+        let response = &answer["response"];
+        assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+        assert_eq!(answer["kind"], "AdmissionReview");
+        assert!(response["allowed"].is_boolean(), "{answer}");
+        assert!(response["uid"].as_str().is_some_and(|uid| !uid.is_empty()));
+        // Both or none; and what is refused is not changed.
+        let has_patch = response.get("patch").is_some();
+        assert_eq!(has_patch, response.get("patchType").is_some(), "{answer}");
+        assert!(!has_patch || (mutating && response["allowed"] == true));
+        // In a body that says something twice, it is not sure what is meant.
+        if let Ok(review) = serde_json::from_slice::<Value>(body) {
+            once_is_enough(path, review);
+        }
+    }
+}
+
+/// What is patched is right from then on, as when another webhook has changed something else.
+fn once_is_enough(path: &str, mut review: Value) {
+    let Some(patch) =
+        answered(path, review.to_string().as_bytes()).and_then(|answer| patch(&answer))
+    else {
+        return;
+    };
+    let applied = json_patch::patch(&mut review["request"]["object"], &patch);
+    assert!(applied.is_ok(), "{applied:?}: {review}");
+    let again = answered(path, review.to_string().as_bytes());
+    let again = again.and_then(|answer| patch_text(&answer));
+    assert_eq!(again, None, "patched twice: {review}");
+}
+
+/// A text as an opt-in's value, as a stamp, as an installation, and as a setting of the hub.
+pub fn opt_in(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    if let Ok(opt_in) = text.parse::<OptIn>() {
+        let (cluster, namespaces) = text.split_once('=').unwrap_or_default();
+        let allowed = OptIns::from(vec![opt_in]);
+        for namespace in namespaces.split(',').filter(|name| !name.ends_with('*')) {
+            assert!(
+                cluster.ends_with('*') || allowed.allow(cluster, namespace),
+                "{text}"
+            );
+        }
+    }
+    let path = format!("/admit/member1/mutate/{text}");
+    assert_eq!(
+        routes().find(&path).is_some(),
+        stamp::is_installation(&text)
+    );
+
+    // One of two values, and only newly.
+    let (plain, valued) = (deployment(json!({})), deployment(json!({ENABLED: text})));
+    let newly = review_of(&valued, &plain).to_string();
+    let answer = answered(VALIDATE, newly.as_bytes());
+    let allowed = answer.map(|answer| answer["response"]["allowed"] == true);
+    assert_eq!(allowed, Some(text == "true" || text == "false"), "{text}");
+    let still = answered(VALIDATE, review_of(&valued, &valued).to_string().as_bytes());
+    assert!(still.is_some_and(|answer| answer["response"]["allowed"] == true));
+
+    // Whatever stamp somebody writes, it is theirs who opts in, and else nobody's.
+    let stamped = |value: &str| deployment(json!({ENABLED: value, REQUESTED_BY: text}));
+    let after = admitted(&stamped("true"), &plain);
+    let own = stamp::stamp(INSTALLATION, "alice");
+    assert_eq!(stamp_of(&after), Some(own.as_str()), "{text}");
+    for value in ["true", "false"] {
+        let after = admitted(&stamped(value), &deployment(json!({ENABLED: value})));
+        assert_eq!(stamp_of(&after), None, "{text}");
+    }
+    let theirs = stamped("true");
+    assert_eq!(admitted(&theirs, &theirs), theirs);
+}
+
+/// The object as the mutating webhook leaves it.
+fn admitted(new: &Value, old: &Value) -> Value {
+    let mut object = new.clone();
+    let answer = answered(MUTATE, review_of(new, old).to_string().as_bytes());
+    if let Some(patch) = answer.as_ref().and_then(patch) {
+        let applied = json_patch::patch(&mut object, &patch);
+        assert!(applied.is_ok(), "{applied:?}: {new}");
+    }
+    object
+}
+
+fn deployment(annotations: Value) -> Value {
+    json!({"metadata": {"name": "web", "namespace": "shop", "annotations": annotations}})
+}
+
+fn review_of(new: &Value, old: &Value) -> Value {
+    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "1",
+        "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+        "name": "web",
+        "namespace": "shop",
+        "object": new,
+        "oldObject": old,
+        "operation": "UPDATE",
+        "userInfo": {"username": "alice"},
+    }})
+}
+
+fn stamp_of(object: &Value) -> Option<&str> {
+    object["metadata"]["annotations"][REQUESTED_BY].as_str()
+}
+
+/// What is to be a certificate, its key, and the authorities of clients.
+pub fn pem(bytes: &[u8]) {
+    // Whether it can be used is for the library to say.
+    let _ = server::can_serve(bytes, bytes, None);
+    let _ = server::can_serve(bytes, bytes, Some(bytes));
+}
+
+fn answered(path: &str, body: &[u8]) -> Option<Value> {
+    let routes = routes();
+    let answer = routes.answer(routes.find(path)?, body).ok()?;
+    let answer = serde_json::from_slice(&answer.body);
+    assert!(answer.is_ok(), "{path} is answered by {answer:?}");
+    answer.ok()
+}
+
+/// For every member and namespace, and knowing nothing of the control plane.
+pub(crate) fn routes() -> Routes {
+    Routes {
+        clusters: Vec::new(),
+        hub_user: "hub".to_owned(),
+        index: None,
+        opt_ins: OptIns::from("*=*".parse::<OptIn>().into_iter().collect::<Vec<_>>()),
+    }
+}
+
+fn patch(answer: &Value) -> Option<Patch> {
+    let patch = serde_json::from_str(&patch_text(answer)?);
+    assert!(patch.is_ok(), "{patch:?}");
+    patch.ok()
+}
+
+fn patch_text(answer: &Value) -> Option<String> {
+    let patch = BASE64_STANDARD.decode(answer["response"]["patch"].as_str()?);
+    assert!(patch.is_ok(), "{answer}");
+    String::from_utf8(patch.ok()?).ok()
+}
