@@ -11,10 +11,9 @@
 //! What is decided is decided by pure functions of the request and of the index: nothing is looked
 //! up meanwhile, nothing that was asked is remembered, and every replica answers the same.
 
-
-pub mod health;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub mod health;
 pub mod index;
 mod metrics;
 mod opt_in;

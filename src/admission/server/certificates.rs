@@ -23,7 +23,6 @@ use rustls::{
 use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-
 use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
 
 use super::{Certificate, CertificateSettings};
@@ -293,16 +292,16 @@ pub(crate) fn can_serve(
     key: &[u8],
     client_authorities: Option<&[u8]>,
 ) -> Result<(), CertificateError> {
-    let files = CertificateFiles {
-        certificate: PathBuf::new(),
-        client_authorities: client_authorities.map(|_| PathBuf::new()),
-        interval: std::time::Duration::ZERO,
-        key: PathBuf::new(),
+    let file = |bytes: &[u8]| File {
+        bytes: bytes.to_vec(),
+        path: PathBuf::new(),
     };
     let contents = Contents {
-        certificate: certificate.to_vec(),
-        client_authorities: client_authorities.map(<[u8]>::to_vec),
-        key: key.to_vec(),
+        client_authorities: client_authorities.map(file),
+        shown: Shown::Files {
+            certificate: file(certificate),
+            key: file(key),
+        },
     };
-    contents.acceptor(&files).map(|_| ())
+    contents.acceptor().map(|_| ())
 }

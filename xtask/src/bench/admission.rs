@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     ensure!(setup.rounds > 0 && setup.requests_per_second > 0);
     let work = async {
         let options = FleetOptions::named(format!("bench-{}", std::process::id())).members(1);
-        let Started { fleet, .. } = fleet::start(options, false).await?;
+        let Started { fleet, .. } = fleet::start(options, None).await?;
         index::define_promotions(&fleet).await?;
         if !arguments.quick {
             quieten(&fleet)?;
