@@ -46,7 +46,7 @@ enum Role {
     /// Carries Promotions out, and turns annotated Deployments of the members into Promotions.
     Hub(hub::HubArguments),
     /// Answers API servers that ask before they keep an object.
-    Webhook(webhook::WebhookArguments),
+    Webhook(Box<webhook::WebhookArguments>),
 }
 
 #[tokio::main]
@@ -73,6 +73,6 @@ async fn main() -> anyhow::Result<()> {
     promoter_kubernetes::install_crypto_provider();
     match role {
         Role::Hub(arguments) => hub::run(arguments).await,
-        Role::Webhook(arguments) => webhook::run(arguments).await,
+        Role::Webhook(arguments) => webhook::run(*arguments).await,
     }
 }

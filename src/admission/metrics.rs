@@ -28,7 +28,7 @@ const BUCKETS: [f64; 13] = [
 ];
 
 /// What every name begins with.
-const PREFIX: &str = "promoter_admission";
+const PREFIX: &str = "promoter_webhook";
 
 /// What is counted.
 pub(crate) struct Metrics {

@@ -55,12 +55,12 @@ fn judged(kind: &str, request_of: &Value, old: Option<&Value>, allowed: &str) ->
     )
 }
 
-fn deployment(annotations: Value) -> Value {
+fn deployment(annotations: &Value) -> Value {
     json!({"metadata": {"name": "web", "namespace": "shop", "annotations": annotations}})
 }
 
 fn enabled(value: &str) -> Value {
-    deployment(json!({marks::ENABLED: value}))
+    deployment(&json!({marks::ENABLED: value}))
 }
 
 fn stamp_of(object: &Value) -> Option<&str> {
@@ -76,7 +76,7 @@ fn whoever_opts_in_is_stamped() {
         assert_eq!(stamp_of(&created), Some(ALICE));
         for before in [
             json!({"metadata": {"name": "web"}}),
-            deployment(json!(null)),
+            deployment(&json!(null)),
             enabled("false"),
             enabled("other"),
         ] {
@@ -87,7 +87,7 @@ fn whoever_opts_in_is_stamped() {
     // By a Namespace, which opts in by a label.
     let namespace = json!({"metadata": {"name": "shop", "labels": {marks::ENABLED: "true"}}});
     let labelled = admitted("Namespace", "CREATE", &namespace, None);
-    let mut expected = namespace.clone();
+    let mut expected = namespace;
     expected["metadata"]["annotations"] = json!({marks::REQUESTED_BY: ALICE});
     assert_eq!(labelled, expected);
     assert_eq!(
@@ -100,7 +100,7 @@ fn whoever_opts_in_is_stamped() {
 fn a_copied_stamp_is_overwritten_and_a_forged_one_put_back() {
     let bob = format!("{INSTALLATION}:bob");
     let with = |value: &str, stamp: &str| {
-        deployment(json!({marks::ENABLED: value, marks::REQUESTED_BY: stamp}))
+        deployment(&json!({marks::ENABLED: value, marks::REQUESTED_BY: stamp}))
     };
     let copied = admitted("Deployment", "CREATE", &with("true", &bob), None);
     assert_eq!(stamp_of(&copied), Some(ALICE));
@@ -127,17 +127,17 @@ fn a_copied_stamp_is_overwritten_and_a_forged_one_put_back() {
 
 #[test]
 fn a_stamp_that_is_left_out_is_lost_and_one_that_stays_stays() {
-    let bob = deployment(json!({marks::ENABLED: "true", marks::REQUESTED_BY: "bob"}));
+    let bob = deployment(&json!({marks::ENABLED: "true", marks::REQUESTED_BY: "bob"}));
     for (new, old) in [
         (enabled("true"), &bob),
         (bob.clone(), &bob),
-        (deployment(json!(null)), &bob),
+        (deployment(&json!(null)), &bob),
         (enabled("false"), &bob),
     ] {
         let decision = stamped("Deployment", "UPDATE", &new, Some(old));
         assert_eq!(decision, Verdict::Allowed.into());
     }
-    let other = deployment(json!({"a": "b"}));
+    let other = deployment(&json!({"a": "b"}));
     let decision = stamped("Deployment", "DELETE", &enabled("true"), Some(&other));
     assert_eq!(decision, Verdict::Allowed.into());
     let scale = stamped("Scale", "UPDATE", &enabled("true"), Some(&other));
@@ -204,7 +204,7 @@ fn nothing_is_said_to_what_does_not_newly_opt_in() {
     for new in [
         enabled("true"),
         enabled("false"),
-        deployment(json!({"a": "b"})),
+        deployment(&json!({"a": "b"})),
         json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
     ] {
         let decision = judged("Deployment", &new, Some(&old), "*=pay");
@@ -251,7 +251,13 @@ fn before_everything_is_listed_only_what_needs_no_list_is_decided() {
 #[test]
 fn only_what_names_us_may_concern_us() {
     assert!(!may_concern(
-        request("Deployment", "CREATE", &deployment(json!({"a": "b"})), None).as_bytes()
+        request(
+            "Deployment",
+            "CREATE",
+            &deployment(&json!({"a": "b"})),
+            None
+        )
+        .as_bytes()
     ));
     assert!(may_concern(
         request("Deployment", "CREATE", &enabled("x"), None).as_bytes()

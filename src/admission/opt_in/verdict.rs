@@ -46,7 +46,7 @@ pub(crate) fn verdict(
         kind,
         name,
         namespace: match kind {
-            SubjectKind::Deployment => &*request.namespace,
+            SubjectKind::Deployment => &request.namespace,
             SubjectKind::Namespace => name,
         },
     };

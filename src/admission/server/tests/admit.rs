@@ -155,7 +155,7 @@ async fn it_is_ready_once_it_knows_what_the_control_plane_has() {
     assert_eq!((status, &response["status"]["code"]), (200, &json!(503)));
     let figures = fixture.ask_health("/metrics").await;
     assert!(
-        figures.contains(r#"promoter_admission_index_listed{kind="Work"} 0"#),
+        figures.contains(r#"promoter_webhook_index_listed{kind="Work"} 0"#),
         "{figures}"
     );
 
@@ -165,8 +165,8 @@ async fn it_is_ready_once_it_knows_what_the_control_plane_has() {
     assert_eq!(response["allowed"], true);
     let figures = fixture.ask_health("/metrics").await;
     for line in [
-        r#"promoter_admission_index_listed{kind="Work"} 1"#,
-        r#"promoter_admission_index_entries{kind="Promotion"} 0"#,
+        r#"promoter_webhook_index_listed{kind="Work"} 1"#,
+        r#"promoter_webhook_index_entries{kind="Promotion"} 0"#,
     ] {
         assert!(figures.contains(line), "{figures}");
     }
@@ -214,15 +214,15 @@ async fn what_was_answered_is_counted() {
         r#"connection_failures_total{cause="handshake"} 1"#,
         r#"certificate_reloads_total{outcome="ok"} 0"#,
     ] {
-        let line = format!("promoter_admission_{line}");
+        let line = format!("promoter_webhook_{line}");
         assert!(figures.contains(&line), "{line} is not in {figures}");
     }
     let value = |name: &str| -> f64 {
         let line = figures.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap().trim().parse().unwrap()
     };
-    assert!(value("promoter_admission_connections ") >= 1.0);
+    assert!(value("promoter_webhook_connections ") >= 1.0);
     // rcgen's certificates last for very long.
-    assert!(value("promoter_admission_certificate_not_after_timestamp_seconds ") > 4e9);
+    assert!(value("promoter_webhook_certificate_not_after_timestamp_seconds ") > 4e9);
     assert!(figures.ends_with("# EOF\n"), "{figures}");
 }
