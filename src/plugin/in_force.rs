@@ -1,7 +1,7 @@
 //! Whether what was installed works, by trying.
 //!
-//! An API server is given, in a dry run, an object that names somebody else as who asks: the webhook
-//! is to put it right, or else the policy behind it to refuse it.
+//! An API server is given an object that names somebody else as who asks, without having it kept:
+//! the webhook is to put it right, or else the policy behind it to refuse it.
 
 use std::time::{Duration, Instant};
 

@@ -17,8 +17,11 @@ use crate::{
 
 const NAME: &str = "karmada-promoter-probe";
 
-/// Every cluster has it.
-const NAMESPACE: &str = "default";
+/// What Karmada's cluster proxy says to every dry run. There the Deployment is created, if nothing
+/// refuses it, and deleted at once.
+///
+/// Source: Kubernetes' `k8s.io/apiserver/pkg/endpoints/handlers/rest.go`, `ConnectResource`.
+const WITHOUT_DRY_RUNS: &str = "dryRun is not supported";
 
 /// Tries what was installed, until it is in force, and tells it.
 pub(super) async fn tell(reached: &Objects, member: &Member, cluster: &str) -> anyhow::Result<()> {
@@ -64,10 +67,9 @@ pub(super) async fn tell(reached: &Objects, member: &Member, cluster: &str) -> a
     Ok(())
 }
 
-/// What would become of a Deployment with the stamp of somebody else, which opts in to nothing. It
-/// is not kept.
+/// What becomes of a Deployment with the stamp of somebody else, which opts in to nothing.
 async fn forged(reached: &Objects) -> Result<Answer, Error> {
-    match create(reached, REQUESTED_BY, NAME).await {
+    match create(reached, "default", REQUESTED_BY, NAME).await {
         Ok(kept) if kept["metadata"]["annotations"][REQUESTED_BY] == NAME => Ok(Answer::Accepted),
         Ok(_) => Ok(Answer::Corrected),
         Err(error) if error.message().contains(OPT_IN_POLICY) => Ok(Answer::Refused),
@@ -75,17 +77,24 @@ async fn forged(reached: &Objects) -> Result<Answer, Error> {
     }
 }
 
-/// What would become of a Deployment that opts in. It is not kept.
+/// What becomes of a Deployment that opts in where nothing may, so that it is rejected whenever it
+/// is answered.
 async fn opting_in(reached: &Objects) -> Result<Value, Error> {
-    create(reached, ENABLED, "true").await
+    create(reached, "kube-system", ENABLED, "true").await
 }
 
-async fn create(reached: &Objects, annotation: &str, value: &str) -> Result<Value, Error> {
+/// Has a Deployment without pods answered, without having it kept.
+async fn create(
+    reached: &Objects,
+    namespace: &str,
+    annotation: &str,
+    value: &str,
+) -> Result<Value, Error> {
     let labels = json!({"app": NAME});
     let deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": NAME, "annotations": {(annotation): value}},
+        "metadata": {"annotations": {(annotation): value}, "generateName": format!("{NAME}-")},
         "spec": {
             "replicas": 0,
             "selector": {"matchLabels": labels},
@@ -95,10 +104,20 @@ async fn create(reached: &Objects, annotation: &str, value: &str) -> Result<Valu
             },
         },
     });
-    let resource = ObjectKind::Deployment.into();
+    let (resource, namespace) = (ObjectKind::Deployment.into(), Some(namespace));
+    let tried = reached.create(resource, namespace, &deployment, Write::DryRun);
+    match tried.await {
+        Err(error) if error.message().contains(WITHOUT_DRY_RUNS) => {}
+        answered => return answered,
+    }
+    let kept = reached
+        .create(resource, namespace, &deployment, Write::ForGood)
+        .await?;
+    let word = |key: &str| kept["metadata"][key].as_str().unwrap_or_default();
     reached
-        .create(resource, Some(NAMESPACE), &deployment, Write::DryRun)
-        .await
+        .delete(resource, namespace, word("name"), word("uid"))
+        .await?;
+    Ok(kept)
 }
 
 fn without_webhook(admission: &Admission, cluster: &str) -> String {
