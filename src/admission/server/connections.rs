@@ -42,6 +42,8 @@ pub(super) struct Shared {
     /// Whether somebody waits for room.
     crowded: AtomicBool,
     idle: Idle,
+    /// Whether clients are to go elsewhere, each after its next answer.
+    leaving: AtomicBool,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
     pub(super) routes: Arc<Routes>,
@@ -75,6 +77,7 @@ impl Connections {
                 budget: Budget::new(limits.long_bodies),
                 crowded: AtomicBool::new(false),
                 idle: Idle::default(),
+                leaving: AtomicBool::new(false),
                 limits,
                 metrics,
                 routes,
@@ -114,6 +117,12 @@ impl Connections {
                     .await;
             });
         }
+    }
+
+    /// Sends clients elsewhere: each answer is the last of its connection. One that was let go of
+    /// while a request is on its way would lose that request.
+    pub(super) fn leave(&self) {
+        self.shared.leaving.store(true, Ordering::Relaxed);
     }
 
     /// Lets go of the connections that wait, and waits for the others.
@@ -164,7 +173,10 @@ impl Connection {
     /// It has been answered. Tells whether the connection may stay.
     pub(super) fn is_idle(&self) -> bool {
         *self.place() = Some(self.shared.idle.enter(&self.way));
-        !self.shared.crowded.load(Ordering::Relaxed)
+        let Shared {
+            crowded, leaving, ..
+        } = &*self.shared;
+        !crowded.load(Ordering::Relaxed) && !leaving.load(Ordering::Relaxed)
     }
 
     fn place(&self) -> MutexGuard<'_, Option<u64>> {

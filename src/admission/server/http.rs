@@ -48,7 +48,7 @@ pub(super) async fn answer(
         headers.insert(ALLOW, HeaderValue::from_static("POST"));
     }
     if !connection.is_idle() {
-        // Others wait for a place.
+        // Others wait for a place, or the server is about to stop.
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -39,6 +39,30 @@ async fn what_has_begun_is_finished_and_nobody_new_is_served() {
     ended.unwrap().unwrap();
 }
 
+/// API servers keep connections for their next request: were they let go of only in the end, one of
+/// these could be on its way.
+#[tokio::test]
+async fn whoever_asks_until_the_end_is_sent_elsewhere_before() {
+    let fixture = Fixture::start(|limits| {
+        limits.shutdown_delay = super::support::PATIENCE;
+    })
+    .await;
+    let body = review("1");
+    let mut client = fixture.connect().await;
+    let answer = client.ask(&post(&body)).await;
+    assert_eq!(answer.header("connection"), None);
+
+    fixture.stop.cancel();
+    while !fixture.ask_health("/readyz").await.contains("503") {}
+    let answer = client.ask(&post(&body)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("connection"), Some("close"));
+    client.until_closed().await;
+    // Others are answered further on.
+    let answer = fixture.connect().await.ask(&post(&body)).await;
+    assert_eq!(answer.status, 200);
+}
+
 #[tokio::test]
 async fn nobody_keeps_it_from_ending() {
     let mut fixture = Fixture::start(|limits| {
