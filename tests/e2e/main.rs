@@ -28,6 +28,7 @@ mod faults;
 mod federated;
 mod guard;
 mod kill_points;
+mod kubernetes_cases;
 mod large;
 mod leader;
 mod managed;

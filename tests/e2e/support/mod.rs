@@ -54,7 +54,7 @@ pub(crate) use marked::secret_value;
 pub(crate) use plugin::{Answer, kubectl_promote};
 pub(crate) use promoter::Promoter;
 pub(crate) use recording::Recording;
-pub(crate) use rules::{Rules, create_probe, karmada_in};
+pub(crate) use rules::{Probe, Rules, create_probe, karmada_in, of_namespace};
 pub(crate) use scene::{Scene, manifest};
 pub(crate) use wait::{LIMIT, eventually};
 pub(crate) use webhook::{INJECTED, Injects, Webhook};
