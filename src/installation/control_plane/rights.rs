@@ -53,7 +53,7 @@ pub(super) fn of_hub() -> Value {
 ///
 /// It asks for metadata only, but rights know no such difference, and Works carry Secrets.
 pub(super) fn of_webhook() -> Value {
-    let read = ["get", "list", "watch"];
+    let read = ["list", "watch"];
     json!({
         "apiVersion": format!("{RBAC}/v1"),
         "kind": "ClusterRole",
@@ -125,7 +125,7 @@ mod tests {
     fn the_webhook_reads_and_writes_nothing() {
         let role = of_webhook();
         for rule in role["rules"].as_array().unwrap() {
-            assert_eq!(rule["verbs"], json!(["get", "list", "watch"]));
+            assert_eq!(rule["verbs"], json!(["list", "watch"]));
         }
         let text = role.to_string();
         for word in ["*", "secrets", "configmaps", "clusters"] {
