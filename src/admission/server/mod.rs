@@ -198,6 +198,7 @@ impl Server {
         let stopping = async {
             stop.await;
             draining.store(true, Ordering::Relaxed);
+            connections.leave();
             sleep(limits.shutdown_delay).await;
         };
         tokio::select! {
