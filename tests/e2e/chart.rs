@@ -225,6 +225,41 @@ async fn values_that_cannot_be_are_refused_by_their_names() -> Result<()> {
             "'/karmada/kubeconfig/secretName'",
         ),
         (r#"log={"format": "xml"}"#, "'/log/format'"),
+        (r#"webhook={"enabled": true}"#, "webhook.cluster:"),
+        (r#"webhook={"cluster": "Member 1"}"#, "'/webhook/cluster'"),
+        (
+            r#"webhook={"certificate": {"source": "None"}}"#,
+            "'/webhook/certificate/source'",
+        ),
+        (
+            r#"webhook={"enabled": true, "cluster": "a", "certificate": {"source": "Secret"}}"#,
+            "webhook.certificate.secretName:",
+        ),
+        (
+            r#"webhook={"enabled": true, "cluster": "a", "certificate": {"source": "Secret", "secretName": "b"}}"#,
+            "webhook.certificate.caBundle:",
+        ),
+        (
+            r#"webhook={"enabled": true, "cluster": "a", "certificate": {"source": "CertManager"}}"#,
+            "webhook.certificate.issuerRef.name:",
+        ),
+        (
+            r#"webhook={"certificate": {"caBundle": "PEM"}}"#,
+            "'/webhook/certificate/caBundle'",
+        ),
+        (
+            r#"webhook={"member": {"karmadaUser": "a\" || true"}}"#,
+            "'/webhook/member/karmadaUser'",
+        ),
+        (
+            r#"webhook={"member": {"installation": "SHORT"}}"#,
+            "'/webhook/member/installation'",
+        ),
+        (
+            r#"webhook={"enabled": true, "cluster": "a", "shutdownDelay": 30}"#,
+            "webhook.terminationGracePeriodSeconds",
+        ),
+        (r#"guard={"enabled": "yes"}"#, "'/guard/enabled'"),
         ("replicas=3", "'replicas' not allowed"),
     ] {
         let words = [

@@ -53,4 +53,5 @@ mod support;
 mod unconcerned;
 mod unstamped;
 mod versions;
+mod webhook_certificate;
 mod webhook_chart;

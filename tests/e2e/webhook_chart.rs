@@ -1,30 +1,21 @@
 //! The chart in a member: its administrator installs, changes and removes the webhook with helm, and
 //! whoever works there opts Deployments in meanwhile.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use promoter_api::marks::{ENABLED, OPT_IN_POLICY, REQUESTED_BY};
-use promoter_domain::stamp;
-use promoter_installation::member::{default_karmada_user, guard, opt_in};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use anyhow::{Result, ensure};
+use promoter_api::marks::OPT_IN_POLICY;
+use promoter_installation::{
+    member::{Admission, Calls, FailurePolicy, Member, default_karmada_user},
+    webhook::{Address, Webhook},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, Identity, Kind, LIMIT, Scene,
-    chart::{self, Host},
+    Identity, Kind, LIMIT, Scene,
+    chart::{self, CERTIFICATE, Host, User, WEBHOOK, bundles, values_in_member},
     eventually, fleet,
 };
-
-const CAROL: &str = "carol";
-
-const CERTIFICATE: &str = "promoter-karmada-promoter-webhook-certificate";
-
-const WEBHOOK: &str = "promoter-karmada-promoter-webhook";
 
 #[tokio::test]
 async fn the_webhook_is_installed_changed_and_removed_in_a_member() -> Result<()> {
@@ -34,16 +25,15 @@ async fn the_webhook_is_installed_changed_and_removed_in_a_member() -> Result<()
     let kubelet = host.kubelet();
     let untouched = host.everything().await?;
 
-    let notes = host.install(&values()).await?;
+    let notes = host.install(&values_in_member()).await?;
     for told in [WEBHOOK, "kubectl annotate", "rollout status"] {
         ensure!(notes.contains(told), "nothing about {told} in: {notes}");
     }
     let first = kubelet.until_rolled_out(WEBHOOK).await?;
     ensure!(first.len() == 2, "there are {first:?}");
     let installation = user.until_stamped().await?;
-    assert_member_is_as_the_plugin_has_it(&host).await?;
-    let bundles = bundles(&host).await?;
-    ensure!(bundles[0] == bundles[1], "they differ");
+    let told = bundles(&host).await?;
+    ensure!(told[0] == told[1], "they differ");
     assert_least_rights(&host).await?;
 
     // Everything of the pods is changed, while people go on opting in.
@@ -59,7 +49,7 @@ async fn the_webhook_is_installed_changed_and_removed_in_a_member() -> Result<()
     let log = std::fs::read_to_string(second[0].log())?;
     ensure!(log.contains("the webhook is running"), "{log}");
     ensure!(user.until_stamped().await? == installation, "another name");
-    ensure!(self::bundles(&host).await? == bundles, "another authority");
+    ensure!(bundles(&host).await? == told, "another authority");
 
     host.uninstall().await?;
     // Nobody is blocked, not even while the pods still run.
@@ -75,374 +65,59 @@ async fn the_webhook_is_installed_changed_and_removed_in_a_member() -> Result<()
     .await
 }
 
-/// The certificate is given to the chart by a Secret, is changed there, broken and mended.
+/// What is installed does not depend on who installs it.
 #[tokio::test]
-async fn a_certificate_that_somebody_else_keeps_is_changed_under_load() -> Result<()> {
-    let fleet = fleet::hosted().await?;
-    let host = Host::in_member(Arc::clone(&fleet), "member1", "supplied").await?;
-    let user = User::new(&Scene::on(Arc::clone(&fleet), "supplied-load").await?).await?;
-    let kubelet = host.kubelet();
-    let authority = Authority::new()?;
-    let service = format!("{WEBHOOK}.{}.svc", host.cluster.namespace());
-    let secret = authority.secret(&service)?;
-    host.cluster.create(&secret).await?;
-    let mut values = values();
-    // The authority is taken from the Secret.
-    values["webhook"]["certificate"] = json!({"source": "Secret", "secretName": "given"});
-
-    host.install(&values).await?;
-    let webhooks = kubelet.until_rolled_out(WEBHOOK).await?;
-    user.until_stamped().await?;
-    let pod = host.cluster.list(&Kind::pod()).await?.remove(0);
-    let volumes = pod["spec"]["volumes"].as_array().context("volumes")?;
-    let names: Vec<_> = volumes.iter().map(|volume| &volume["name"]).collect();
-    ensure!(names == ["certificate"], "the pod has {names:?}");
-
-    let told = |of: usize, what: &'static str| {
-        let logs: Vec<_> = webhooks.iter().map(promoter_fleet::Process::log).collect();
-        let kubelet = &kubelet;
-        async move {
-            eventually(what, LIMIT, async || {
-                kubelet.sync().await?;
-                for log in &logs {
-                    let log = std::fs::read_to_string(log)?;
-                    ensure!(log.matches(what).count() >= of, "not told: {log}");
-                }
-                Ok(())
-            })
-            .await
-        }
-    };
-    let changed = async {
-        let put = async |secret: &Value| {
-            let patch = json!({"data": null, "stringData": secret["stringData"]});
-            host.cluster.patch(&Kind::secret(), "given", &patch).await
-        };
-        put(&authority.secret(&service)?).await?;
-        told(1, "a new certificate is used").await?;
-        let mut broken = authority.secret(&service)?;
-        broken["stringData"]["tls.key"] = json!("nonsense");
-        put(&broken).await?;
-        told(1, "the certificate before it is used further on").await?;
-        put(&authority.secret(&service)?).await?;
-        told(2, "a new certificate is used").await
-    };
-    let ((), opted_in) = user.while_opting_in(changed).await?;
-    println!("{opted_in} opted in meanwhile");
-
-    host.uninstall().await?;
-    kubelet.until_idle().await
-}
-
-/// The authority is old, and so is the certificate, as they are when the webhook was not there for
-/// years.
-#[tokio::test]
-async fn an_authority_is_changed_with_nobody_noticing() -> Result<()> {
-    let fleet = fleet::hosted().await?;
-    let host = Host::in_member(Arc::clone(&fleet), "member1", "authority").await?;
-    let user = User::new(&Scene::on(Arc::clone(&fleet), "authority-load").await?).await?;
-    let kubelet = host.kubelet();
-    host.install(&values()).await?;
-    kubelet.until_rolled_out(WEBHOOK).await?;
-    user.until_stamped().await?;
-    let first = secret(&host).await?;
-
-    let then = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 2500);
-    let names = [format!("{WEBHOOK}.{}.svc", host.cluster.namespace())];
-    let old = promoter_certificate::issue::begin(&names, then)?;
-    let changed = async {
-        let patch = json!({"data": old.data()});
-        host.cluster
-            .patch(&Kind::secret(), CERTIFICATE, &patch)
-            .await?;
-        let old = decoded(&patch, "ca.crt")?;
-        eventually("both authorities are believed", LIMIT, async || {
-            kubelet.sync().await?;
-            let now = secret(&host).await?;
-            let authorities = decoded(&now, "ca.crt")?;
-            ensure!(authorities.ends_with(&old), "without the old one");
-            ensure!(authorities.len() > old.len(), "without a new one");
-            for bundle in bundles(&host).await? {
-                ensure!(bundle.starts_with(&authorities), "not yet told");
-            }
-            Ok(())
-        })
-        .await?;
-        let during = secret(&host).await?;
-        eventually("the new authority signs", LIMIT, async || {
-            kubelet.sync().await?;
-            let now = secret(&host).await?;
-            ensure!(now["data"]["ca.crt"] == during["data"]["ca.crt"], "early");
-            ensure!(now["data"]["tls.crt"] != during["data"]["tls.crt"], "old");
-            Ok(())
-        })
-        .await
-    };
-    let ((), opted_in) = user.while_opting_in(changed).await?;
-    println!("{opted_in} opted in meanwhile");
-    user.until_stamped().await?;
-
-    // What is not the webhook's it leaves as it is, and says so.
-    let label = json!({"metadata": {"labels": {"promote.karmada.io/certificate": null}}});
-    host.cluster
-        .patch(&Kind::secret(), CERTIFICATE, &label)
-        .await?;
-    let foreign = secret(&host).await?;
-    ensure!(foreign["data"] != first["data"], "nothing was changed");
-    let pods = kubelet.until_rolled_out(WEBHOOK).await?;
-    eventually("it is said", LIMIT, async || {
-        kubelet.sync().await?;
-        let log = std::fs::read_to_string(pods[0].log())?;
-        ensure!(
-            log.contains("cannot hold the webhook's certificate"),
-            "{log}"
-        );
-        // Keys are in no log.
-        ensure!(!log.contains("PRIVATE KEY"), "{log}");
-        Ok(())
-    })
-    .await?;
-    user.until_stamped().await?;
-    ensure!(secret(&host).await?["data"] == foreign["data"], "written");
-    host.uninstall().await?;
-    kubelet.until_idle().await
-}
-
-#[tokio::test]
-async fn cert_manager_may_keep_the_certificate() -> Result<()> {
-    let mut values = values();
-    values["webhook"]["certificate"] = json!({
-        "source": "CertManager",
-        "dnsNames": ["promoter.example"],
-        "issuerRef": {"name": "platform", "kind": "ClusterIssuer"},
+async fn a_member_gets_from_the_chart_what_the_plugin_applies() -> Result<()> {
+    const INSTALLATION: &str = "0a1b2c3d4e5f6789";
+    let mut values = values_in_member();
+    values["webhook"]["member"] = json!({
+        "installation": INSTALLATION,
+        "failurePolicy": {"mutating": "Fail", "validating": "Ignore"},
     });
     let rendered = chart::render(&values).await?;
-    let of = |kind: &str| {
-        let found = rendered.iter().find(|object| object["kind"] == kind);
-        found.with_context(|| format!("no {kind}"))
-    };
-    let certificate = of("Certificate")?;
-    let spec = &certificate["spec"];
-    ensure!(spec["secretName"] == CERTIFICATE, "{spec}");
-    let service = format!("{WEBHOOK}.default.svc");
-    ensure!(
-        spec["dnsNames"] == json!([service, "promoter.example"]),
-        "{spec}"
-    );
-    ensure!(spec["issuerRef"]["kind"] == "ClusterIssuer", "{spec}");
-    for kind in [
-        "MutatingWebhookConfiguration",
-        "ValidatingWebhookConfiguration",
-    ] {
-        let from = &of(kind)?["metadata"]["annotations"]["cert-manager.io/inject-ca-from"];
-        ensure!(*from == format!("default/{WEBHOOK}"), "{from}");
-    }
-    for kind in ["Role", "ClusterRoleBinding", "Secret"] {
-        ensure!(of(kind).is_err(), "there is a {kind}");
-    }
-    let volumes = &of("Deployment")?["spec"]["template"]["spec"]["volumes"];
-    ensure!(
-        volumes[0]["secret"]["secretName"] == CERTIFICATE,
-        "{volumes}"
-    );
-    Ok(())
-}
-
-/// Somebody who may edit in a namespace of member1.
-struct User {
-    cluster: Cluster,
-    count: AtomicUsize,
-    member: Cluster,
-}
-
-impl User {
-    async fn new(scene: &Scene) -> Result<Self> {
-        scene.namespace_in("member1").await?;
-        let member = scene.member("member1").clone();
-        let role =
-            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"});
-        let subject =
-            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": CAROL});
-        let binding = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": CAROL},
-            "roleRef": role,
-            "subjects": [subject],
-        });
-        member.create(&binding).await?;
-        let kubeconfig = scene.fleet.member_kubeconfig("member1");
-        let identity = Identity {
-            name: CAROL,
-            ..Identity::default()
-        };
-        let cluster =
-            Cluster::connect_as(&kubeconfig, "member1", &scene.namespace, &identity).await?;
-        Ok(Self {
-            cluster,
-            count: AtomicUsize::new(0),
-            member,
-        })
-    }
-
-    /// Creates a Deployment that runs nothing.
-    async fn create(&self, name: &str, annotations: Value) -> Result<Value> {
-        let deployment = json!({
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": name, "annotations": annotations},
-            "spec": {
-                "replicas": 0,
-                "selector": {"matchLabels": {"app": name}},
-                "template": {
-                    "metadata": {"labels": {"app": name}},
-                    "spec": {"containers": [{"name": "app", "image": "registry.example/app"}]},
+    let member = Member {
+        admission: Some(Admission {
+            installation: INSTALLATION.to_owned(),
+            webhook: Some(Calls {
+                cluster: "member1".to_owned(),
+                mutating: FailurePolicy::Fail,
+                validating: FailurePolicy::Ignore,
+                webhook: Webhook {
+                    address: Address::Service {
+                        name: WEBHOOK.to_owned(),
+                        namespace: "default".to_owned(),
+                        port: 8443,
+                    },
+                    authorities: None,
                 },
-            },
-        });
-        self.cluster.create(&deployment).await
-    }
-
-    /// Opts a new Deployment in, and returns the name of the installation that has stamped it.
-    async fn opt_in(&self) -> Result<String> {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let created = self
-            .create(&format!("app-{count}"), json!({(ENABLED): "true"}))
-            .await?;
-        let stamp = created["metadata"]["annotations"][REQUESTED_BY].as_str();
-        let stamp = stamp.with_context(|| format!("app-{count} has no stamp"))?;
-        let installation = stamp.strip_suffix(&format!(":{CAROL}"));
-        let installation = installation.with_context(|| format!("the stamp is {stamp}"))?;
-        ensure!(stamp::is_installation(installation), "the stamp is {stamp}");
-        Ok(installation.to_owned())
-    }
-
-    /// Opts in until the member's API server does as it was told.
-    async fn until_stamped(&self) -> Result<String> {
-        let stamped = eventually("an opt-in is stamped", LIMIT, async || self.opt_in().await);
-        let installation = stamped.await?;
-        let get = |kind| {
-            let kind = Kind::new("admissionregistration.k8s.io/v1", kind);
-            async move { self.member.get(&kind, OPT_IN_POLICY).await }
-        };
-        let policy = get("ValidatingAdmissionPolicy").await?;
-        let binding = get("ValidatingAdmissionPolicyBinding").await?;
-        let user = default_karmada_user("member1");
-        let checked = opt_in::check(Some(&policy), Some(&binding), &user)?;
-        ensure!(checked == installation, "{checked}, not {installation}");
-        Ok(installation)
-    }
-
-    /// Opts one after another in while something goes on. All are stamped.
-    async fn while_opting_in<T>(
-        &self,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<(T, usize)> {
-        let over = AtomicBool::new(false);
-        let worked = async {
-            let done = work.await;
-            over.store(true, Ordering::Relaxed);
-            done
-        };
-        let opting = async {
-            let mut count = 0;
-            while !over.load(Ordering::Relaxed) {
-                self.opt_in()
-                    .await
-                    .with_context(|| format!("after {count}"))?;
-                count += 1;
-            }
-            Ok(count)
-        };
-        tokio::try_join!(worked, opting)
-    }
-}
-
-/// Signs certificates that the chart does not make.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new() -> Result<Self> {
-        let key = KeyPair::generate()?;
-        let mut parameters = CertificateParams::default();
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = parameters.self_signed(&key)?.pem();
-        let issuer = Issuer::new(parameters, key);
-        Ok(Self { issuer, pem })
-    }
-
-    fn secret(&self, host: &str) -> Result<Value> {
-        let key = KeyPair::generate()?;
-        let certificate =
-            CertificateParams::new([host.to_owned()])?.signed_by(&key, &self.issuer)?;
-        Ok(json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "given"},
-            "type": "kubernetes.io/tls",
-            "stringData": {
-                "ca.crt": self.pem,
-                "tls.crt": certificate.pem(),
-                "tls.key": key.serialize_pem(),
-            },
-        }))
-    }
-}
-
-/// What every administrator of a member has to say, and what is another here: the API server calls
-/// an unprivileged port, and no node but this machine runs the pods.
-fn values() -> Value {
-    json!({
-        "image": {"repository": "registry.example/karmada-promoter"},
-        "hub": {"enabled": false},
-        "webhook": {
-            "cluster": "member1",
-            "enabled": true,
-            "nodeSelector": {"kubernetes.io/hostname": "this-machine"},
-            "service": {"port": 8443},
-            "shutdownDelay": 1,
-        },
-    })
-}
-
-async fn secret(host: &Host) -> Result<Value> {
-    host.cluster.get(&Kind::secret(), CERTIFICATE).await
-}
-
-fn decoded(secret: &Value, key: &str) -> Result<String> {
-    let value = secret["data"][key].as_str();
-    let value = value.with_context(|| format!("the Secret has no {key}"))?;
-    Ok(String::from_utf8(BASE64_STANDARD.decode(value)?)?)
-}
-
-/// The authorities that the member's API server takes the webhook's certificate from.
-async fn bundles(host: &Host) -> Result<Vec<String>> {
-    let mut bundles = Vec::new();
-    for kind in [
-        "MutatingWebhookConfiguration",
-        "ValidatingWebhookConfiguration",
-    ] {
-        let kind = Kind::new("admissionregistration.k8s.io/v1", kind);
-        let configuration = host.cluster.get(&kind, OPT_IN_POLICY).await?;
-        let bundle = configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str();
-        let bundle = BASE64_STANDARD.decode(bundle.context("it has no caBundle")?)?;
-        bundles.push(String::from_utf8(bundle)?);
-    }
-    Ok(bundles)
-}
-
-async fn assert_member_is_as_the_plugin_has_it(host: &Host) -> Result<()> {
-    let get = |kind| {
-        let kind = Kind::new("admissionregistration.k8s.io/v1", kind);
-        async move { host.cluster.get(&kind, "guard.promote.karmada.io").await }
+            }),
+        }),
+        guard: true,
+        karmada_user: default_karmada_user("member1"),
     };
-    let policy = get("ValidatingAdmissionPolicy").await?;
-    let binding = get("ValidatingAdmissionPolicyBinding").await?;
-    let user = default_karmada_user("member1");
-    Ok(guard::check(Some(&policy), Some(&binding), &user)?)
+    for wanted in member.objects() {
+        let same = |object: &&Value| {
+            object["kind"] == wanted["kind"]
+                && object["metadata"]["name"] == wanted["metadata"]["name"]
+        };
+        let found = rendered.iter().find(same).cloned().unwrap_or_default();
+        for part in ["apiVersion", "spec", "webhooks", "rules"] {
+            ensure!(found[part] == wanted[part], "{found} is not {wanted}");
+        }
+        let labels = wanted["metadata"]["labels"]
+            .as_object()
+            .into_iter()
+            .flatten();
+        for (key, value) in labels.filter(|(key, _)| key.contains("aggregate-to")) {
+            ensure!(found["metadata"]["labels"][key] == *value, "{found}");
+        }
+    }
+
+    values["guard"] = json!({"enabled": false});
+    let rendered = chart::render(&values).await?;
+    let is_guard = |object: &Value| object["metadata"]["name"] == "guard.promote.karmada.io";
+    ensure!(!rendered.iter().any(is_guard), "there is a guard");
+    Ok(())
 }
 
 /// What the webhook's ServiceAccount may do.
@@ -478,5 +153,50 @@ async fn assert_least_rights(host: &Host) -> Result<()> {
         let allowed = &host.cluster.create(&review).await?["status"]["allowed"];
         ensure!(*allowed == may, "{verb} {resource} {name}: {allowed}");
     }
+    // Of its configurations it may change only whom to believe.
+    let identity = Identity {
+        name: &user,
+        ..Identity::default()
+    };
+    let webhook = host.acting_as(&identity).await?;
+    for kind in [
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+    ] {
+        let kind = Kind::new("admissionregistration.k8s.io/v1", kind);
+        let configuration = webhook.get(&kind, OPT_IN_POLICY).await?;
+        let webhooks = |pointer: &str, value: Value| {
+            let mut webhooks = configuration["webhooks"].clone();
+            *webhooks.pointer_mut(pointer).expect("it is there") = value;
+            json!({"webhooks": webhooks})
+        };
+        for (other, is_bundle) in [
+            (webhooks("/0/clientConfig/caBundle", json!("")), true),
+            (webhooks("/0/clientConfig/service/path", json!("/")), false),
+            (
+                webhooks("/0/failurePolicy", json!(opposite(&configuration))),
+                false,
+            ),
+            (webhooks("/0/matchConditions", json!([])), false),
+            (webhooks("/0/rules/0/resources", json!(["*"])), false),
+            (webhooks("/0/timeoutSeconds", json!(30)), false),
+            (json!({"webhooks": []}), false),
+            (json!({"metadata": {"labels": {"a": "b"}}}), false),
+        ] {
+            let changed = webhook.dry_patch(&kind, OPT_IN_POLICY, &other).await;
+            ensure!(changed.is_ok() == is_bundle, "{other}: {changed:?}");
+            if let Err(error) = changed {
+                let error = format!("{error:#}");
+                ensure!(error.contains("nothing of a configuration but"), "{error}");
+            }
+        }
+    }
     Ok(())
+}
+
+fn opposite(configuration: &Value) -> &'static str {
+    match configuration["webhooks"][0]["failurePolicy"].as_str() {
+        Some("Fail") => "Ignore",
+        _ => "Fail",
+    }
 }

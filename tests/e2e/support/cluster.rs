@@ -172,6 +172,20 @@ impl Cluster {
             .with_context(|| self.told("patch", kind, name))
     }
 
+    /// What the answer to such a patch would be.
+    pub(crate) async fn dry_patch(&self, kind: &Kind, name: &str, patch: &Value) -> Result<Value> {
+        let parameters = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
+        let request =
+            Request::new(self.path(kind)).patch(name, &parameters, &Patch::Merge(patch))?;
+        self.client
+            .request(request)
+            .await
+            .with_context(|| self.told("patch", kind, name))
+    }
+
     /// Changes the status of an object by a JSON merge patch.
     pub(crate) async fn patch_status(
         &self,

@@ -21,8 +21,9 @@
 {{- if $certificate.caBundle -}}
 {{- $certificate.caBundle | b64enc }}
 {{- else -}}
-{{- $secret := lookup "v1" "Secret" .root.Release.Namespace $certificate.secretName -}}
-{{- required (printf "webhook.certificate.caBundle: say in PEM which authority has signed the certificate, or put it as ca.crt into Secret %s before" $certificate.secretName) (dig "data" "ca.crt" "" $secret) }}
+{{- $name := include "karmada-promoter.certificateSecret" . -}}
+{{- $secret := lookup "v1" "Secret" .root.Release.Namespace $name -}}
+{{- required (printf "webhook.certificate.caBundle: say in PEM which authority has signed the certificate, or put it as ca.crt into Secret %s before" $name) (dig "data" "ca.crt" "" $secret) }}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -14,7 +14,7 @@ use promoter_installation::control_plane::HUB_USER;
 use serde_json::{Value, json};
 
 use super::{Kubelet, RELEASE, folder, words};
-use crate::support::{Cluster, fleet, scene::unique};
+use crate::support::{Cluster, Identity, fleet, scene::unique};
 
 /// A namespace that no other test uses, in which pods are held to the strictest of the Pod Security
 /// Standards.
@@ -22,6 +22,7 @@ pub(crate) struct Host {
     api_server: SocketAddr,
     pub(crate) cluster: Cluster,
     fleet: Arc<Fleet>,
+    kubeconfig: PathBuf,
 }
 
 impl Host {
@@ -62,6 +63,7 @@ impl Host {
             api_server,
             cluster,
             fleet,
+            kubeconfig,
         })
     }
 
@@ -77,6 +79,12 @@ impl Host {
         });
         self.cluster.create(&secret).await?;
         Ok(())
+    }
+
+    /// The cluster, as it is for another user than its administrator.
+    pub(crate) async fn acting_as(&self, user: &Identity<'_>) -> Result<Cluster> {
+        let (name, namespace) = (self.cluster.name(), self.cluster.namespace());
+        Cluster::connect_as(&self.kubeconfig, name, namespace, user).await
     }
 
     /// Whatever runs this namespace's pods.

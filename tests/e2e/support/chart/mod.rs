@@ -2,6 +2,7 @@
 //! it.
 //!
 //! - [`Host`]: a namespace of that cluster, and what a user does there with helm;
+//! - [`User`]: somebody in a member who opts Deployments in;
 //! - [`Kubelet`]: runs the pods of that namespace as processes of the fleet, each with the very
 //!   command, arguments, environment and volumes that the API server has. For the image stands the
 //!   program as it was built, for the file system and the interface of a container a folder and an
@@ -10,6 +11,7 @@
 mod container;
 mod host;
 mod kubelet;
+mod member;
 mod paths;
 mod probe;
 mod services;
@@ -25,6 +27,7 @@ use tokio::process::Command;
 
 pub(crate) use host::Host;
 pub(crate) use kubelet::Kubelet;
+pub(crate) use member::{CERTIFICATE, User, WEBHOOK, bundles, values_in_member};
 
 /// The name of every release, with which the names of its objects begin.
 pub(crate) const RELEASE: &str = "promoter";
