@@ -30,7 +30,8 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What it may have in memory while everybody does their worst. The limits come to this: 64 MiB of
-/// long bodies, 256 KiB of a short one for each of 512 connections, and their buffers.
+/// long bodies, 256 KiB of a short one for each of 512 connections, their buffers, and one long body
+/// that is understood at a time.
 const BOUND: u64 = 320 << 20;
 
 /// How many clients do the same at a time: more than it has room for.
@@ -97,7 +98,7 @@ async fn hostile_clients_get_neither_its_memory_nor_its_attention() {
     ] {
         assert!(body.len() <= 7 << 20, "{}", body.len());
         let body: Arc<str> = body.into();
-        let clients = (0..3).map(|_| webhook.ask(Arc::clone(&body)));
+        let clients = (0..4).map(|_| webhook.ask(Arc::clone(&body)));
         for status in futures::future::join_all(clients).await {
             // A Promotion is answered, what is none is not; and others that came at the same time
             // may have had what there is.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 
@@ -14,12 +14,17 @@ use super::Limits;
 /// A body up to this length is nobody's concern: every review of an ordinary object is shorter.
 const SHORT: usize = 256 << 10;
 
-/// How many bytes all long bodies together may have.
-///
-/// It is taken as the bytes arrive, not as they are announced: whoever wants to use it up has to
-/// send it.
-#[derive(Clone)]
-pub(super) struct Budget(Arc<Semaphore>);
+/// How much memory long bodies may take.
+pub(super) struct Budget {
+    /// How many bytes all of them together may have.
+    ///
+    /// They are taken as they arrive, not as they are announced: whoever wants to use them up has
+    /// to send them.
+    bytes: Arc<Semaphore>,
+    /// Whose turn it is to be understood. That can take many times a body's length: a number of one
+    /// digit becomes a value of 32 bytes.
+    turn: Semaphore,
+}
 
 /// A body, and the share of the budget that it holds.
 pub(super) struct Whole {
@@ -42,7 +47,10 @@ pub(super) enum Unread {
 
 impl Budget {
     pub(super) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes)))
+        Self {
+            bytes: Arc::new(Semaphore::new(bytes)),
+            turn: Semaphore::new(1),
+        }
     }
 
     pub(super) async fn read(&self, mut body: Incoming, limits: &Limits) -> Result<Whole, Unread> {
@@ -73,7 +81,7 @@ impl Budget {
             if more > 0 {
                 let taken = u32::try_from(more)
                     .ok()
-                    .and_then(|more| Arc::clone(&self.0).try_acquire_many_owned(more).ok())
+                    .and_then(|more| Arc::clone(&self.bytes).try_acquire_many_owned(more).ok())
                     .ok_or(Unread::Crowded)?;
                 match &mut share {
                     Some(share) => share.merge(taken),
@@ -86,6 +94,16 @@ impl Budget {
             bytes,
             _share: share,
         })
+    }
+
+    /// Waits until a body may be understood, which it may as long as the permit is held. A short
+    /// one needs none.
+    pub(super) async fn turn(&self, body: &Whole) -> Option<SemaphorePermit<'_>> {
+        if body.bytes.len() <= SHORT {
+            return None;
+        }
+        // The semaphore is never closed.
+        self.turn.acquire().await.ok()
     }
 }
 

@@ -78,6 +78,7 @@ async fn review(shared: &Shared, route: Route<'_>, body: Incoming) -> Result<Ans
     if body.bytes.is_empty() {
         return Err((StatusCode::BAD_REQUEST, "there is no body".to_owned()));
     }
+    let _turn = shared.budget.turn(&body).await;
     shared.routes.answer(route, &body.bytes)
 }
 
