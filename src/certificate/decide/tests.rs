@@ -228,7 +228,7 @@ fn what_is_only_half_there_is_mended() {
         (
             "no authority",
             Contents {
-                authorities: none.clone(),
+                authorities: none,
                 ..whole.clone()
             },
             Step::Begin,
