@@ -30,6 +30,10 @@ const PATHS: [(&str, bool); 4] = [
 ];
 
 /// A body of any kind, sent to every path.
+///
+/// # Panics
+///
+/// Where an answer is not what an API server takes.
 pub fn review(body: &[u8]) {
     for (path, mutating) in PATHS {
         let Some(answer) = answered(path, body) else {
@@ -53,12 +57,11 @@ pub fn review(body: &[u8]) {
 
 /// What is patched is right from then on, as when another webhook has changed something else.
 fn once_is_enough(path: &str, mut review: Value) {
-    let Some(patch) =
-        answered(path, review.to_string().as_bytes()).and_then(|answer| patch(&answer))
-    else {
+    let answer = answered(path, review.to_string().as_bytes());
+    let Some(first) = answer.as_ref().and_then(patch) else {
         return;
     };
-    let applied = json_patch::patch(&mut review["request"]["object"], &patch);
+    let applied = json_patch::patch(&mut review["request"]["object"], &first);
     assert!(applied.is_ok(), "{applied:?}: {review}");
     let again = answered(path, review.to_string().as_bytes());
     let again = again.and_then(|answer| patch_text(&answer));
@@ -66,6 +69,10 @@ fn once_is_enough(path: &str, mut review: Value) {
 }
 
 /// A text as an opt-in's value, as a stamp, as an installation, and as a setting of the hub.
+///
+/// # Panics
+///
+/// Where it gets somebody more than it should.
 pub fn opt_in(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     if let Ok(opt_in) = text.parse::<OptIn>() {
@@ -85,7 +92,7 @@ pub fn opt_in(text: &[u8]) {
     );
 
     // One of two values, and only newly.
-    let (plain, valued) = (deployment(json!({})), deployment(json!({ENABLED: text})));
+    let (plain, valued) = (deployment(&json!({})), deployment(&json!({ENABLED: text})));
     let newly = review_of(&valued, &plain).to_string();
     let answer = answered(VALIDATE, newly.as_bytes());
     let allowed = answer.map(|answer| answer["response"]["allowed"] == true);
@@ -94,12 +101,12 @@ pub fn opt_in(text: &[u8]) {
     assert!(still.is_some_and(|answer| answer["response"]["allowed"] == true));
 
     // Whatever stamp somebody writes, it is theirs who opts in, and else nobody's.
-    let stamped = |value: &str| deployment(json!({ENABLED: value, REQUESTED_BY: text}));
+    let stamped = |value: &str| deployment(&json!({ENABLED: value, REQUESTED_BY: text}));
     let after = admitted(&stamped("true"), &plain);
     let own = stamp::stamp(INSTALLATION, "alice");
     assert_eq!(stamp_of(&after), Some(own.as_str()), "{text}");
     for value in ["true", "false"] {
-        let after = admitted(&stamped(value), &deployment(json!({ENABLED: value})));
+        let after = admitted(&stamped(value), &deployment(&json!({ENABLED: value})));
         assert_eq!(stamp_of(&after), None, "{text}");
     }
     let theirs = stamped("true");
@@ -117,7 +124,7 @@ fn admitted(new: &Value, old: &Value) -> Value {
     object
 }
 
-fn deployment(annotations: Value) -> Value {
+fn deployment(annotations: &Value) -> Value {
     json!({"metadata": {"name": "web", "namespace": "shop", "annotations": annotations}})
 }
 
