@@ -69,14 +69,15 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.quick {
         fleet::promoter::build().await?;
     }
-    let setup = match arguments.quick {
-        true => Setup::quick(),
-        false => Setup {
+    let setup = if arguments.quick {
+        Setup::quick()
+    } else {
+        Setup {
             requests_per_second: arguments.rate,
             rounds: arguments.rounds,
             seconds: arguments.seconds,
             ..Setup::default()
-        },
+        }
     };
     ensure!(setup.rounds > 0 && setup.requests_per_second > 0);
     let work = async {

@@ -59,8 +59,8 @@ fn review(subject: Subject, index: usize, variables: usize, filling: usize) -> R
         Subject::OptIn => ("Deployment", object(Edit::Before), object(Edit::OptedIn)),
         Subject::Work => (
             "Work",
-            work(object(Edit::Before)),
-            work(object(Edit::NewImage)),
+            work(&object(Edit::Before)),
+            work(&object(Edit::NewImage)),
         ),
     };
     enveloped(uid(index), kind, namespace, &name, &old, &new)
@@ -217,7 +217,7 @@ fn owned_by_kubectl(container: &Value) -> Value {
 }
 
 /// As Karmada's binding controller makes it, before the webhook has completed it.
-fn work(manifest: Value) -> Value {
+fn work(manifest: &Value) -> Value {
     let metadata = manifest["metadata"].clone();
     json!({
         "kind": "Work",

@@ -85,13 +85,12 @@ async fn on(
     parts: &mut Parts,
 ) -> anyhow::Result<()> {
     // Figures are for whole runs, and taken first: later on the tests keep the fleet busy.
-    let figures = match &arguments.filter {
-        Some(_) => None,
-        None => {
-            let figures = measure(fleet, parts).await?;
-            smoke(fleet, parts).await?;
-            Some(figures)
-        }
+    let figures = if arguments.filter.is_none() {
+        let figures = measure(fleet, parts).await?;
+        smoke(fleet, parts).await?;
+        Some(figures)
+    } else {
+        None
     };
     tests(fleet, marker, arguments, parts).await?;
     if let Some(figures) = figures {
