@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use promoter_api::promotion::Phase;
 use promoter_fleet::Process;
 use serde_json::{Value, json};
@@ -309,12 +309,14 @@ async fn a_pod_is_given_what_it_asks_for() -> Result<()> {
                 "name": "webhook",
                 "image": "registry.example/karmada-promoter",
                 "command": ["karmada-promoter", "--log-level=$(LEVEL)"],
-                "args": ["--token=/run/given/token", "--settings", "/etc/settings/file"],
+                "args": ["--token=/run/given/token", "--settings", "/etc/settings/file", "--listen=0.0.0.0:8443"],
                 "envFrom": [{"configMapRef": {"name": "settings"}}],
                 "env": [
                     {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
                     {"name": "TOKEN", "value": "/run/given/token of $(NAME)"},
                 ],
+                "ports": [{"name": "health", "containerPort": 8081}],
+                "readinessProbe": {"httpGet": {"path": "/readyz", "port": "health"}},
                 "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": [
                     {"name": "given", "mountPath": "/run/given"},
@@ -355,9 +357,20 @@ async fn a_pod_is_given_what_it_asks_for() -> Result<()> {
         "--settings".to_owned(),
         place("/etc/settings/file"),
     ];
-    ensure!(container.arguments == arguments, "{container:?}");
+    let [given @ .., listen] = container.arguments.as_slice() else {
+        bail!("there are no arguments");
+    };
+    ensure!(given == arguments, "{container:?}");
+    let own = listen.strip_prefix("--listen=127.");
+    let own = own.and_then(|address| address.strip_suffix(":8443"));
+    ensure!(
+        own.is_some_and(|own| !own.starts_with("0.")),
+        "{container:?}"
+    );
+    ensure!(!container.probes.is_ready().await, "nobody answers there");
     let variable = |name: &str| container.environment.get(name).cloned();
     ensure!(variable("HOSTNAME").as_deref() == Some("webhook"));
+    ensure!(variable("KUBERNETES_SERVICE_HOST").as_deref() == Some("127.0.0.1"));
     let expected = format!("{} of webhook", place("/run/given/token"));
     ensure!(variable("TOKEN") == Some(expected), "{container:?}");
     Ok(())

@@ -43,7 +43,7 @@ pub(crate) struct Container {
     pub(crate) environment: BTreeMap<String, String>,
     /// Where the container's paths are on this machine.
     pub(crate) paths: Paths,
-    pub(super) probes: Probes,
+    pub(crate) probes: Probes,
 }
 
 impl Container {

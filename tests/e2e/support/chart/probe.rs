@@ -49,7 +49,7 @@ impl Probes {
     }
 
     /// Whether the container is ready. One without a probe is as soon as it runs.
-    pub(super) async fn is_ready(&self) -> bool {
+    pub(crate) async fn is_ready(&self) -> bool {
         match &self.ready {
             Some(probe) => probe.ask().await.is_ok(),
             None => true,
