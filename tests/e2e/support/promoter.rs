@@ -151,7 +151,7 @@ impl Promoter {
 const CERTIFICATE: &str = "--tls-cert-file";
 
 /// The counter of requests.
-const REQUESTS: &str = "promoter_admission_requests_total";
+const REQUESTS: &str = "promoter_webhook_requests_total";
 
 /// The route of the control plane.
 const PROMOTIONS: &str = "route=\"promotions\"";
