@@ -60,8 +60,9 @@ impl<'a> Kubectl<'a> {
         let fleet = &self.scene.fleet;
         let mut command = Command::new(fleet.programs().join("kubectl"));
         command
-            .args(words)
+            // First, so that the words may name another.
             .args(["--namespace", &self.scene.namespace])
+            .args(words)
             .args(self.user.iter().map(|user| format!("--as={user}")))
             .env("KUBECONFIG", fleet.member_kubeconfig(self.member))
             .env("KUBECACHEDIR", fleet::folder(fleet).join("work/kubectl"))
