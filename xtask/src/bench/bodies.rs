@@ -125,10 +125,10 @@ fn deployment(namespace: &str, name: &str, variables: usize, filling: usize, edi
         .iter()
         .map(|container| (keyed(container), owned_by_kubectl(container)))
         .collect();
-    let mut annotations = json!({"deployment.kubernetes.io/revision": "3"});
-    if filling > 0 {
-        annotations["example.org/note"] = json!("x".repeat(filling));
-    }
+    let mut annotations = json!({
+        "deployment.kubernetes.io/revision": "3",
+        "example.org/note": "x".repeat(filling),
+    });
     if edit == Edit::OptedIn {
         annotations[marks::ENABLED] = json!("true");
     }
@@ -194,7 +194,6 @@ fn container(index: usize, variables: std::ops::Range<usize>, edit: Edit) -> Val
         "imagePullPolicy": "IfNotPresent",
         "env": environment,
         "resources": {"requests": {"cpu": "100m"}},
-        "terminationMessagePath": "/dev/termination-log",
     })
 }
 
