@@ -5,7 +5,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use promoter_api::{
-    marks::{MESSAGE, PHASE, REASON},
+    marks::{MANAGED_ANNOTATIONS, MESSAGE, PHASE, REASON},
     promotion::Phase,
 };
 use serde::Deserialize as _;
@@ -72,6 +72,17 @@ impl Answer {
         })
     }
 
+    /// Whether Karmada writes a part of what a Deployment says, because its template says it: a
+    /// manifest was taken from a member, say.
+    pub(crate) fn is_karmadas(deployment: &ObjectMeta) -> bool {
+        let annotations = deployment.annotations.as_ref();
+        let keys = annotations.and_then(|all| all.get(MANAGED_ANNOTATIONS));
+        keys.is_some_and(|keys| {
+            keys.split(',')
+                .any(|key| [MESSAGE, PHASE, REASON].contains(&key))
+        })
+    }
+
     /// Whether there is no answer.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -127,6 +138,21 @@ mod tests {
         let answer = Answer::of_promotion(Some(2), promotion)?;
         assert_eq!(answer.message, None);
         Some((answer.phase?, answer.reason))
+    }
+
+    #[test]
+    fn what_karmada_writes_is_karmadas() {
+        let listed = |keys: &str| ObjectMeta {
+            annotations: Some([(MANAGED_ANNOTATIONS.to_owned(), keys.to_owned())].into()),
+            ..ObjectMeta::default()
+        };
+        assert!(Answer::is_karmadas(&listed(
+            "team,promote.karmada.io/phase"
+        )));
+        for keys in ["", "team", "promote.karmada.io/enabled"] {
+            assert!(!Answer::is_karmadas(&listed(keys)), "{keys}");
+        }
+        assert!(!Answer::is_karmadas(&ObjectMeta::default()));
     }
 
     #[test]

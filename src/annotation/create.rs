@@ -4,7 +4,7 @@ use promoter_api::promotion::{
     DependencyKind, DesiredState, ManagedDependencies, ManagedWorkload, OnClusterRemoval,
     Promotion, PromotionSpec, Requester, StaleMarks, WorkloadReference,
 };
-use promoter_domain::{authorization::requester_patch, plan};
+use promoter_domain::{authorization::replacing, plan};
 use promoter_kubernetes::{members::Member, objects::Write, resource::Resource};
 use serde_json::{Value, json};
 
@@ -23,21 +23,7 @@ impl Door {
     ) -> Result<Written, Error> {
         let Key { namespace, name } = key;
         self.create_namespace(member, namespace).await?;
-        let mut promotion = Promotion::new(
-            name,
-            PromotionSpec {
-                clusters: vec![member.name.clone()],
-                dependencies: DependencyKind::all(),
-                desired_state: DesiredState::default(),
-                managed_dependencies: ManagedDependencies::default(),
-                managed_workload: ManagedWorkload::default(),
-                on_cluster_removal: OnClusterRemoval::default(),
-                requester: Some(requester.clone()),
-                stale_marks: StaleMarks::default(),
-                suspend: false,
-                workload: WorkloadReference::deployment(name),
-            },
-        );
+        let mut promotion = Promotion::new(name, wish(member, name, requester));
         promotion.metadata.namespace = Some(namespace.clone());
         let created = self
             .control_plane
@@ -66,14 +52,16 @@ impl Door {
         requester: &Requester,
         promotion: &Value,
     ) -> Result<Written, Error> {
+        let before = &promotion["spec"];
+        let mut wish = json!(wish(member, &key.name, requester));
+        // Whoever suspended it has not taken that back.
+        if let Some(suspend) = before.get("suspend") {
+            wish["suspend"] = suspend.clone();
+        }
         let patch = json!({
             // Whoever changed it since it was read may have wanted something else.
             "metadata": {"resourceVersion": promotion["metadata"]["resourceVersion"]},
-            "spec": {
-                "clusters": [member.name],
-                "desiredState": DesiredState::Promoted,
-                "requester": requester_patch(&promotion["spec"]["requester"], requester),
-            },
+            "spec": replacing(before, &wish),
         });
         let patched = self
             .control_plane
@@ -117,5 +105,21 @@ impl Door {
             Err(error) if error.is_conflict() => Ok(()),
             Err(error) => Err(of_control_plane(error)),
         }
+    }
+}
+
+/// What an opt-in asks for: what others have asked for under its name is not done in this one.
+fn wish(member: &Member, name: &str, requester: &Requester) -> PromotionSpec {
+    PromotionSpec {
+        clusters: vec![member.name.clone()],
+        dependencies: DependencyKind::all(),
+        desired_state: DesiredState::default(),
+        managed_dependencies: ManagedDependencies::default(),
+        managed_workload: ManagedWorkload::default(),
+        on_cluster_removal: OnClusterRemoval::default(),
+        requester: Some(requester.clone()),
+        stale_marks: StaleMarks::default(),
+        suspend: false,
+        workload: WorkloadReference::deployment(name),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use promoter_api::marks::{ENABLED, REQUESTED_BY};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ObjectMeta};
+use promoter_api::marks::{ENABLED, REQUESTED_BY, WORK_NAME};
+use serde_json::Value;
 
 /// What is asked for a Deployment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,7 +31,7 @@ impl OptIn {
     pub(crate) fn of(deployment: &ObjectMeta, namespace: Option<&Self>) -> Option<Self> {
         let own = text(deployment.annotations.as_ref(), ENABLED).map(|value| Self {
             by: OptInBy::Deployment,
-            stamp: text(deployment.annotations.as_ref(), REQUESTED_BY),
+            stamp: stamp(deployment),
             value,
         });
         own.or_else(|| namespace.cloned())
@@ -44,7 +45,7 @@ impl OptIn {
         let value = text(namespace.labels.as_ref(), ENABLED)?;
         (value == "true" && namespace.deletion_timestamp.is_none()).then(|| Self {
             by: OptInBy::Namespace,
-            stamp: text(namespace.annotations.as_ref(), REQUESTED_BY),
+            stamp: stamp(namespace),
             value,
         })
     }
@@ -55,13 +56,30 @@ impl OptIn {
     }
 }
 
+/// The stamp, unless Karmada has written it: that came from a template, and whoever may write one
+/// could name anybody. Karmada's writes are the only ones that the member's policy lets pass.
+fn stamp(metadata: &ObjectMeta) -> Option<String> {
+    let written = |fields: &Value, key: &str| {
+        let annotations = &fields["f:metadata"]["f:annotations"];
+        !annotations[format!("f:{key}")].is_null()
+    };
+    let by_karmada = metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter_map(|entry| entry.fields_v1.as_ref())
+        .any(|FieldsV1(fields)| written(fields, WORK_NAME) && written(fields, REQUESTED_BY));
+    text(metadata.annotations.as_ref(), REQUESTED_BY).filter(|_| !by_karmada)
+}
+
 fn text(entries: Option<&BTreeMap<String, String>>, key: &str) -> Option<String> {
     entries?.get(key).cloned()
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
+    use serde_json::json;
 
     use super::*;
 
@@ -101,6 +119,40 @@ mod tests {
         let silent = deployment(&[("team", "a"), (REQUESTED_BY, "0a1b2c3d:bob")]);
         assert_eq!(OptIn::of(&silent, Some(&asked)), Some(asked));
         assert_eq!(OptIn::of(&silent, None), None);
+    }
+
+    #[test]
+    fn a_stamp_from_a_template_is_nobodys() {
+        let entry = |annotations: &[&str]| {
+            let annotations: serde_json::Map<_, _> = annotations
+                .iter()
+                .map(|key| (format!("f:{key}"), json!({})))
+                .collect();
+            ManagedFieldsEntry {
+                fields_v1: Some(FieldsV1(
+                    json!({"f:metadata": {"f:annotations": annotations}}),
+                )),
+                ..ManagedFieldsEntry::default()
+            }
+        };
+        let stamped = deployment(&[(ENABLED, "true"), (REQUESTED_BY, "0a1b2c3d:bob")]);
+        for (entries, believed) in [
+            (vec![entry(&[ENABLED, REQUESTED_BY])], true),
+            (vec![entry(&[WORK_NAME]), entry(&[REQUESTED_BY])], true),
+            (vec![entry(&[WORK_NAME, ENABLED, REQUESTED_BY])], false),
+            // Who says the same besides makes it no better.
+            (
+                vec![entry(&[REQUESTED_BY]), entry(&[WORK_NAME, REQUESTED_BY])],
+                false,
+            ),
+        ] {
+            let metadata = ObjectMeta {
+                managed_fields: Some(entries),
+                ..stamped.clone()
+            };
+            let asked = OptIn::of(&metadata, None).unwrap();
+            assert_eq!(asked.stamp.is_some(), believed, "{metadata:?}");
+        }
     }
 
     #[test]

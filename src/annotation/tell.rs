@@ -57,7 +57,7 @@ impl Door {
         let subject = deployment.subject();
         let note = format!(
             "{subject} is promoted, as {} asked; follow it in the control plane by `kubectl \
-             promote status {} --namespace {}`",
+             promote status deployment/{} --namespace {}`",
             requester.username, subject.name, subject.namespace
         );
         events
@@ -82,7 +82,8 @@ impl Door {
         answer: &Answer,
     ) -> Result<Written, Error> {
         let mut said = Answer::read(metadata);
-        if said == *answer {
+        // What a template says, Karmada would write again and again, as often as the hub does.
+        if said == *answer || Answer::is_karmadas(metadata) {
             return Ok(Written::Done);
         }
         let mut version = json!(metadata.resource_version);

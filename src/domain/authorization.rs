@@ -269,7 +269,9 @@ pub fn requester_patch(before: &Value, requester: &Requester) -> Value {
     replacing(before, &json!(requester))
 }
 
-fn replacing(before: &Value, after: &Value) -> Value {
+/// A merge patch by which one value takes the place of another, with nothing of that one left.
+#[must_use]
+pub fn replacing(before: &Value, after: &Value) -> Value {
     let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else {
         return after.clone();
     };

@@ -26,6 +26,7 @@ mod dependencies;
 mod door;
 mod faults;
 mod federated;
+mod from_templates;
 mod guard;
 mod kill_points;
 mod kubernetes_cases;

@@ -292,7 +292,10 @@ async fn what_is_federated_is_answered_for() -> Result<()> {
         let words = words.into_iter().filter(|word| !word.is_empty());
         let words = ["annotate", "deployment", "web"].into_iter().chain(words);
         let answer = alice.run(&words.collect::<Vec<_>>()).await?;
-        let release = format!("kubectl promote release web -n {}", scene.namespace);
+        let release = format!(
+            "kubectl promote release deployment/web -n {}",
+            scene.namespace
+        );
         answer.assert_error(0, &["Warning", "is federated, and stays so", &release])?;
         let answer = alice
             .run(&[&annotate[..], &["--overwrite"]].concat())

@@ -161,7 +161,7 @@ fn an_opt_in_is_accepted_with_what_happens_next() {
     for words in [
         "Deployment shop/web of cluster member1 will be promoted",
         "promote.karmada.io/phase",
-        "`kubectl promote status web -n shop`",
+        "`kubectl promote status deployment/web -n shop`",
     ] {
         assert!(warnings.contains(words), "{warnings}");
     }

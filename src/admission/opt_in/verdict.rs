@@ -120,7 +120,7 @@ fn acceptance(subject: &Subject<'_>, accepted: Accepted) -> Vec<String> {
     let follow = match subject.kind {
         SubjectKind::Namespace => follow("each", ""),
         SubjectKind::Deployment if name.is_empty() => follow("it", ""),
-        SubjectKind::Deployment => follow("it", &format!(" {name}")),
+        SubjectKind::Deployment => follow("it", &format!(" deployment/{name}")),
     };
     let next = match (subject.kind, accepted) {
         (SubjectKind::Namespace, _) => format!(

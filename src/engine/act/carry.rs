@@ -21,7 +21,7 @@ use promoter_kubernetes::{events::EventType, objects::Write, resource::Resource,
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{enter, enter_with, of_version, origin, tell_member, write};
+use super::{LOOK_AGAIN, enter, enter_with, of_version, origin, tell_member, write};
 use crate::{
     Context, Error,
     flow::Flow,
@@ -93,9 +93,16 @@ pub(super) async fn carry(
                 template_digest: spec_digest(&trial),
             };
             if status.carrying.as_ref() != Some(&carrying) {
+                // Something in the control plane may make another template of it each time.
+                let edit = &carrying.edit;
+                let again = status.carrying.as_ref().is_some_and(|it| it.edit == *edit);
                 status.carrying = Some(carrying);
                 write(context, record, &status).await?;
-                return Ok(Flow::Again);
+                return Ok(if again {
+                    Flow::After(LOOK_AGAIN)
+                } else {
+                    Flow::Again
+                });
             }
             match put(Write::ForGood).await {
                 Ok(kept) => status.template_digest = Some(spec_digest(&kept)),

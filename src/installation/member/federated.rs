@@ -61,7 +61,7 @@ pub(super) fn policy(karmada_user: &str) -> Value {
                     "message": "this Deployment is federated, and stays so",
                     "messageExpression": format!(
                         "'Deployment ' + {PLACE} + ' is federated, and stays so: to have Karmada \
-                         let go of it, `kubectl promote release ' + object.metadata.name + ' -n ' \
+                         let go of it, `kubectl promote release deployment/' + object.metadata.name + ' -n ' \
                          + request.namespace + '` in the Karmada control plane; it goes on \
                          running here'"
                     ),

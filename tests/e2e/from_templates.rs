@@ -1,0 +1,109 @@
+//! What a template says of promotion comes to the members by Karmada's hand. It is believed from
+//! nobody, and answered without a quarrel.
+
+use anyhow::{Result, ensure};
+use promoter_api::{
+    marks::{ENABLED, PHASE, REQUESTED_BY},
+    promotion::Phase,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    stamps,
+    support::{Kind, Recording, Scene, Workload},
+};
+
+#[tokio::test]
+async fn a_stamp_that_a_template_brings_names_nobody() -> Result<()> {
+    let scene = Scene::new("from-template").await?;
+    let installation = stamps::installation(&scene).await?;
+    let member = scene.member("member1");
+    let deployments = Kind::deployment();
+    let states = Recording::start(member, &deployments).await?;
+    scene.namespace_in_karmada().await?;
+    scene.karmada.create(&policy()).await?;
+    let template = Workload::new("web").deployment(|deployment| {
+        deployment["metadata"]["annotations"] = json!({
+            (ENABLED): "true",
+            (PHASE): "Waiting",
+            (REQUESTED_BY): format!("{installation}:admin"),
+        });
+    });
+    scene.karmada.create(template.object()).await?;
+
+    scene
+        .eventually("the hub says that it is federated", async || {
+            let events = member.list(&Kind::event()).await?;
+            let mut reasons = events.iter().map(|event| &event["reason"]);
+            ensure!(
+                reasons.any(|reason| reason == "AlreadyFederated"),
+                "no event"
+            );
+            Ok(())
+        })
+        .await?;
+    // The hub has gone on meanwhile, and has not written what Karmada writes otherwise.
+    Workload::new("later").deploy(&scene, "member1").await?;
+    scene.annotate("member1", "later", "true").await?;
+    scene.until_phase("later", Phase::Promoted).await?;
+    let live = member.get(&deployments, "web").await?;
+    ensure!(
+        live["metadata"]["annotations"][PHASE] == "Waiting",
+        "{live}"
+    );
+    let seen = states.objects()?;
+    let count = seen
+        .iter()
+        .filter(|state| state["metadata"]["uid"] == live["metadata"]["uid"])
+        .count();
+    ensure!(count < MOST_STATES, "it was written to {count} times");
+
+    // Karmada lets go of it, and leaves it as it is.
+    scene.karmada.delete(&deployments, "web").await?;
+    scene
+        .until_gone(&scene.karmada, &deployments, "web")
+        .await?;
+    scene
+        .eventually("Karmada has let go of it", async || {
+            let works = scene.works().await?;
+            let mut names = works.iter().map(|work| &work["metadata"]["name"]);
+            let is_webs = |name: &Value| name.as_str().is_some_and(|name| name.starts_with("web-"));
+            ensure!(!names.any(is_webs), "its Work is there");
+            Ok(())
+        })
+        .await?;
+    let policies = Kind::propagation_policy();
+    scene.karmada.delete(&policies, "by-hand").await?;
+    scene
+        .until_gone(&scene.karmada, &policies, "by-hand")
+        .await?;
+    scene
+        .set_annotations("member1", "web", json!({"team": "storefront"}))
+        .await?;
+
+    let promotion = scene.until_phase("web", Phase::Promoted).await?;
+    let requester = &promotion["spec"]["requester"];
+    ensure!(
+        requester["username"] == "unknown (--adopt-unstamped)" && requester["cluster"] == "member1",
+        "it is promoted for {requester}"
+    );
+    Ok(())
+}
+
+/// More than a Deployment goes through until its pods run; a quarrel makes hundreds.
+const MOST_STATES: usize = 40;
+
+fn policy() -> Value {
+    json!({
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {"name": "by-hand"},
+        "spec": {
+            "placement": {"clusterAffinity": {"clusterNames": ["member1"]}},
+            "preserveResourcesOnDeletion": true,
+            "resourceSelectors": [
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            ],
+        },
+    })
+}
