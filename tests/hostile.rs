@@ -18,7 +18,7 @@ use std::{
 
 use rcgen::generate_simple_self_signed;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -29,10 +29,8 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 /// No condition takes this long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What it may have in memory while everybody does their worst. The limits come to this: 64 MiB of
-/// long bodies, 256 KiB of a short one for each of 512 connections, their buffers, and one long body
-/// that is understood at a time.
-const BOUND: u64 = 320 << 20;
+/// What is left of the chart's limit for what the kernel holds for the pod, such as sockets.
+const KERNEL: u64 = 64 << 20;
 
 /// How many clients do the same at a time: more than it has room for.
 const CROWD: usize = 600;
@@ -138,6 +136,7 @@ fn head(length: usize) -> Vec<u8> {
 /// The process.
 struct Webhook {
     address: SocketAddr,
+    bound: u64,
     child: Child,
     connector: TlsConnector,
     folder: PathBuf,
@@ -172,6 +171,7 @@ impl Webhook {
             .with_no_client_auth();
         let webhook = Self {
             address,
+            bound: bound(),
             child,
             connector: TlsConnector::from(Arc::new(config)),
             folder,
@@ -215,7 +215,7 @@ impl Webhook {
 
     fn assert_bounded(&self, by: &str) {
         let most = self.bytes("VmHWM:");
-        assert!(most < BOUND, "{most} bytes in memory after {by}");
+        assert!(most < self.bound, "{most} bytes in memory after {by}");
     }
 
     /// A figure of its memory.
@@ -234,6 +234,23 @@ impl Drop for Webhook {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// What it may have in memory while everybody does their worst, so that a pod of the chart is not
+/// ended for it. The program's limits come to about 320 MiB: 64 MiB of long bodies, 256 KiB of a
+/// short one for each of 512 connections, their buffers, and one long body that is understood at a
+/// time.
+fn bound() -> u64 {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/charts/karmada-promoter/values.yaml"
+    );
+    let values = std::fs::read_to_string(path).unwrap();
+    let values: Value = serde_saphyr::from_str(&values).unwrap();
+    let limit = &values["webhook"]["resources"]["limits"]["memory"];
+    let mebibytes = limit.as_str().and_then(|limit| limit.strip_suffix("Mi"));
+    let mebibytes: u64 = mebibytes.expect("a limit in Mi").parse().unwrap();
+    (mebibytes << 20) - KERNEL
 }
 
 /// One that nobody listens on at the moment.

@@ -1,6 +1,6 @@
 //! Whether a process lives and is ready, and its figures, over plain HTTP on a port of their own.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use http_body_util::Full;
 use hyper::{
@@ -14,13 +14,20 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::{encoding::text, registry::Registry};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    task::AbortHandle,
 };
 use tokio_util::sync::CancellationToken;
 
-/// kubelet asks by a connection of its own each time.
+use crate::server::EXHAUSTED;
+
+/// kubelet asks by a connection of its own each time. Where there are more, the oldest ends: a
+/// probe that had to wait for somebody who says nothing would be a reason to restart the process.
 const CONNECTIONS: usize = 32;
 
+/// How long a client may take to ask.
+const HEADER: Duration = Duration::from_secs(2);
+
+/// How long it may take until it has its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -38,19 +45,25 @@ pub struct Health {
 impl Health {
     /// Tells it in a task of its own, until that is to stop.
     pub fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
         let health = Arc::new(self);
         let work = async move {
-            while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-                let Ok((stream, _)) = listener.accept().await else {
-                    continue;
+            let mut connections = VecDeque::with_capacity(CONNECTIONS);
+            loop {
+                let stream = match listener.accept().await {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!("cannot accept a connection to the health port: {error}");
+                        tokio::time::sleep(EXHAUSTED).await;
+                        continue;
+                    }
                 };
+                make_room(&mut connections);
                 let health = Arc::clone(&health);
-                tokio::spawn(async move {
-                    let _slot = slot;
+                let connection = tokio::spawn(async move {
                     // Whoever hangs up has what it wanted; whoever takes too long gets nothing.
                     let _ = tokio::time::timeout(PATIENCE, health.answer_all(stream)).await;
                 });
+                connections.push_back(connection.abort_handle());
             }
         };
         tokio::spawn(async move { stop.run_until_cancelled(work).await });
@@ -63,6 +76,7 @@ impl Health {
         });
         http1::Builder::new()
             .timer(TokioTimer::new())
+            .header_read_timeout(HEADER)
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
             .await
@@ -95,6 +109,16 @@ impl Health {
     }
 }
 
+/// Leaves room for one connection more.
+fn make_room(connections: &mut VecDeque<AbortHandle>) {
+    connections.retain(|connection| !connection.is_finished());
+    if connections.len() >= CONNECTIONS
+        && let Some(oldest) = connections.pop_front()
+    {
+        oldest.abort();
+    }
+}
+
 /// A response with a body of some type.
 pub(crate) fn respond(
     status: StatusCode,
@@ -106,3 +130,6 @@ pub(crate) fn respond(
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
+
+#[cfg(test)]
+mod tests;

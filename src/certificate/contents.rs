@@ -13,7 +13,7 @@ use rustls::{
 };
 use serde_json::{Value, json};
 
-use crate::parsed::Parsed;
+use crate::parsed::{Parsed, canonical};
 
 const AUTHORITIES: &str = "ca.crt";
 const AUTHORITY_KEY: &str = "ca.key";
@@ -93,7 +93,7 @@ impl Contents {
     /// The certificate, where API servers can believe it for these names.
     pub(crate) fn usable(&self, names: &[String], now: Timestamp) -> Option<Usable> {
         let certificate = Parsed::all(&self.certificate)?.into_iter().next()?;
-        let is_for = |name| certificate.names.contains(name);
+        let is_for = |name: &String| certificate.names.contains(&canonical(name));
         if certificate.is_expired(now)
             || !names.iter().all(is_for)
             || !is_key_of(&self.key, &certificate)

@@ -1,5 +1,7 @@
 //! What is read of a certificate.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use x509_parser::{
     extensions::GeneralName,
@@ -13,7 +15,7 @@ use x509_parser::{
 pub(crate) struct Parsed {
     pub(crate) der: Vec<u8>,
     pub(crate) is_authority: bool,
-    /// The hosts that it is for.
+    /// The hosts that it is for, as [`canonical`] has them.
     pub(crate) names: Vec<String>,
     pub(crate) not_after: Timestamp,
     pub(crate) not_before: Timestamp,
@@ -75,8 +77,23 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let names = extension.value.general_names.iter();
     names
         .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::DNSName(name) => Some(canonical(name)),
+            GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
             _ => None,
         })
         .collect()
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+}
+
+/// A host's name or address, in the one form of those that mean the same.
+pub(crate) fn canonical(name: &str) -> String {
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => name.to_ascii_lowercase(),
+    }
 }

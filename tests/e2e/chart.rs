@@ -248,6 +248,14 @@ async fn values_that_cannot_be_are_refused_by_their_names() -> Result<()> {
             "'/webhook/certificate/caBundle'",
         ),
         (
+            r#"webhook={"clientCA": {"secretName": "A"}}"#,
+            "'/webhook/clientCA/secretName'",
+        ),
+        (
+            r#"webhook={"clientCA": {"key": ""}}"#,
+            "'/webhook/clientCA/key'",
+        ),
+        (
             r#"webhook={"member": {"karmadaUser": "a\" || true"}}"#,
             "'/webhook/member/karmadaUser'",
         ),

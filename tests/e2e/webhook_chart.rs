@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use promoter_api::marks::OPT_IN_POLICY;
 use promoter_installation::{
     member::{Admission, Calls, FailurePolicy, Member, default_karmada_user},
@@ -118,6 +118,49 @@ async fn a_member_gets_from_the_chart_what_the_plugin_applies() -> Result<()> {
     let is_guard = |object: &Value| object["metadata"]["name"] == "guard.promote.karmada.io";
     ensure!(!rendered.iter().any(is_guard), "there is a guard");
     Ok(())
+}
+
+/// Secrets may have longer names than most objects.
+#[tokio::test]
+async fn only_api_servers_with_a_certificate_are_served_where_authorities_are_named() -> Result<()>
+{
+    let flag = "--client-ca=/etc/karmada-promoter/client-ca/ca.crt";
+    let mut values = values_in_member();
+    ensure!(!webhook_of(&values).await?.to_string().contains("client-ca"));
+
+    let name = |letter: &str| letter.repeat(253);
+    values["webhook"]["clientCA"] = json!({"secretName": name("a"), "key": "authorities.pem"});
+    values["webhook"]["certificate"]["secretName"] = json!(name("b"));
+    values["webhook"]["karmada"] = json!({"kubeconfig": {"secretName": name("c")}});
+    let pod = &webhook_of(&values).await?["spec"]["template"]["spec"];
+    let arguments = pod["containers"][0]["args"].as_array();
+    ensure!(
+        arguments.is_some_and(|all| all.iter().any(|argument| argument == flag)),
+        "{pod}"
+    );
+    let named = |part: &Value| {
+        let parts = part.as_array().into_iter().flatten();
+        parts.cloned().find(|part| part["name"] == "client-ca")
+    };
+    let mount = named(&pod["containers"][0]["volumeMounts"]).unwrap_or_default();
+    ensure!(
+        mount["mountPath"] == "/etc/karmada-promoter/client-ca",
+        "{pod}"
+    );
+    let secret = &named(&pod["volumes"]).unwrap_or_default()["secret"];
+    ensure!(secret["secretName"] == name("a"), "{pod}");
+    let items = json!([{"key": "authorities.pem", "path": "ca.crt"}]);
+    ensure!(secret["items"] == items, "{pod}");
+    Ok(())
+}
+
+/// The webhook's Deployment as the chart renders it.
+async fn webhook_of(values: &Value) -> Result<Value> {
+    let rendered = chart::render(values).await?;
+    let found = rendered
+        .into_iter()
+        .find(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == WEBHOOK);
+    found.context("there is no webhook")
 }
 
 /// What the webhook's ServiceAccount may do.

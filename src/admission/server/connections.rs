@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use hyper::{server::conn::http1, service::service_fn};
@@ -19,15 +18,11 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Limits, body::Budget, http};
+use super::{EXHAUSTED, Limits, body::Budget, http};
 use crate::{Routes, metrics::Metrics};
 
 /// How much of a header is read, and how much of a body at a time.
 const BUFFER: usize = 64 << 10;
-
-/// How long no connection is accepted after the system has refused one: it has no more files to
-/// give, and would say so again at once.
-const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// All connections of the server.
 pub(super) struct Connections {

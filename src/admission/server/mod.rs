@@ -43,6 +43,10 @@ use crate::{
     server::{certificates::Certificates, connections::Connections},
 };
 
+/// How long no connection is accepted after the system has refused one: it has no more files to
+/// give, and would say so again at once.
+pub(crate) const EXHAUSTED: Duration = Duration::from_millis(100);
+
 /// How the server is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {

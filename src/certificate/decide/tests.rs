@@ -154,6 +154,26 @@ fn a_certificate_for_other_names_is_no_use() {
 }
 
 #[test]
+fn a_certificate_is_for_addresses_too_and_for_names_however_they_are_written() {
+    for name in [
+        "10.0.0.5",
+        "2001:DB8:0::5",
+        "::ffff:10.0.0.5",
+        "Webhook.Example",
+    ] {
+        let names = [names().remove(0), name.to_owned()];
+        let contents = issue::begin(&names, start()).unwrap();
+        let step = decide(&contents, &names, true, start());
+        assert_eq!(step, Step::Keep, "{name}");
+        assert_eq!(at(&contents, start()), Step::Keep, "{name}");
+        assert_eq!(decide(&new(), &names, true, start()), Step::Renew, "{name}");
+    }
+    let contents = issue::begin(&["10.0.0.5".to_owned()], start()).unwrap();
+    let other = ["10.0.0.6".to_owned()];
+    assert_eq!(decide(&contents, &other, true, start()), Step::Renew);
+}
+
+#[test]
 fn what_is_only_half_there_is_mended() {
     let whole = new();
     let other = new();
