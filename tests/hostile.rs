@@ -8,7 +8,6 @@
 )]
 
 use std::{
-    collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -16,7 +15,9 @@ use std::{
     time::Duration,
 };
 
+use promoter_api::marks::ENABLED;
 use rcgen::generate_simple_self_signed;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use serde_json::{Value, json};
 use tokio::{
@@ -32,27 +33,37 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// What is left of the chart's limit for what the kernel holds for the pod, such as sockets.
 const KERNEL: u64 = 64 << 20;
 
+/// How many clients want nothing at a time.
+const IDLE: usize = 3000;
+
 /// How many clients do the same at a time: more than it has room for.
 const CROWD: usize = 600;
 
+/// How many files this process has open, with room for what is not a client. The usual limit is
+/// 1024.
+const FILES: u64 = (IDLE + CROWD) as u64 + 400;
+
+const PROMOTIONS: &str = "/mutate/promotions";
+const STAMP: &str = "/admit/member1/mutate/0a1b2c3d4e5f6071";
+const VERDICT: &str = "/admit/member1/validate";
+
 #[tokio::test]
 async fn hostile_clients_get_neither_its_memory_nor_its_attention() {
+    // The webhook has the limits of whoever starts it.
+    raise_the_limit_of_open_files();
     let webhook = Webhook::start().await;
     webhook.assert_serves().await;
     let at_rest = webhook.bytes("VmRSS:");
 
     // Thousands that want nothing: no handshake, no header, half a header.
-    let mut idle = VecDeque::new();
-    for index in 0..3000_usize {
+    let mut idle = Vec::new();
+    for index in 0..IDLE {
         let mut stream = webhook.dial().await;
         if index % 3 == 1 {
             // It may have hung up already.
             let _ = stream.write_all(b"\x16\x03\x01\x02\0\x01").await;
         }
-        idle.push_back(stream);
-        if idle.len() > CROWD {
-            idle.pop_front();
-        }
+        idle.push(stream);
         if index % 500 == 0 {
             webhook.assert_serves().await;
         }
@@ -74,7 +85,7 @@ async fn hostile_clients_get_neither_its_memory_nor_its_attention() {
     let part = vec![b' '; 1 << 20];
     for _ in 0..CROWD / 4 {
         let mut client = webhook.connect().await;
-        let _ = client.write_all(&head(7 << 20)).await;
+        let _ = client.write_all(&head(PROMOTIONS, 7 << 20)).await;
         let _ = client.write_all(&part).await;
         crowd.push(client);
     }
@@ -82,29 +93,20 @@ async fn hostile_clients_get_neither_its_memory_nor_its_attention() {
     webhook.assert_bounded("clients with long bodies");
     drop(crowd);
 
-    // Whole bodies that cost more to understand than to send, many at a time.
-    let numbers = "0,".repeat(3 << 20);
-    let objects = "{},".repeat(2 << 20);
-    let keys: Vec<String> = (0..500_000).map(|key| format!("\"{key}\":0,")).collect();
-    let keys = keys.concat();
-    for body in [
-        "[".repeat(7 << 20),
-        "{\"request\":".repeat(600_000),
-        of_promotion(&format!("{{\"a\":[{numbers}0]}}")),
-        of_promotion(&format!("{{\"a\":[{objects}{{}}]}}")),
-        of_promotion(&format!("{{{keys}\"a\":0}}")),
-        of_promotion(&format!("{{\"a\":\"{}\"}}", "\\u0061".repeat(1_000_000))),
-    ] {
+    // Whole bodies that cost more to understand than to send: alone first, when nothing but what
+    // they are decides on the answer, and then several at a time.
+    for (path, body, expected) in costly() {
         assert!(body.len() <= 7 << 20, "{}", body.len());
+        let start = body[..body.len().min(80)].to_owned();
         let body: Arc<str> = body.into();
-        let clients = (0..4).map(|_| webhook.ask(Arc::clone(&body)));
+        assert_eq!(webhook.ask_alone(path, &body).await, expected, "{start}");
+        let clients = (0..4).map(|_| webhook.ask(path, Arc::clone(&body)));
         for status in futures::future::join_all(clients).await {
-            // A Promotion is answered, what is none is not; and others that came at the same time
-            // may have had what there is.
-            assert!([200, 400, 408, 503].contains(&status), "{status}");
+            // Others that came at the same time may have had what there is.
+            assert!([expected, 408, 503].contains(&status), "{status}: {start}");
         }
         webhook.assert_serves().await;
-        webhook.assert_bounded(&body[..body.len().min(80)]);
+        webhook.assert_bounded(&start);
     }
     println!(
         "{} MiB at rest, {} MiB at the most, {} MiB in the end",
@@ -114,20 +116,82 @@ async fn hostile_clients_get_neither_its_memory_nor_its_attention() {
     );
 }
 
-/// A review of a Promotion with this spec.
-fn of_promotion(spec: &str) -> String {
-    review(&format!(r#"{{"metadata":{{"name":"web"}},"spec":{spec}}}"#))
+/// Bodies that cost more to understand than to send, where each is sent, and its status. What is no
+/// review is told apart from what is one, however long that is.
+fn costly() -> Vec<(&'static str, String, u16)> {
+    let arrays = "[".repeat(7 << 20);
+    let requests = "{\"request\":".repeat(600_000);
+    let numbers = "0,".repeat(3 << 20);
+    let objects = "{},".repeat(2 << 20);
+    let keys: Vec<String> = (0..500_000).map(|key| format!("\"{key}\":0,")).collect();
+    let keys = keys.concat();
+    let texts: Vec<String> = (0..400_000).map(|key| format!(",\"{key}\":\"\"")).collect();
+    let texts = texts.concat();
+    let escapes = "\\u0061".repeat(1_000_000);
+    let mut costly = vec![
+        (
+            PROMOTIONS,
+            of_promotion(&format!("{{\"a\":[{numbers}0]}}")),
+            200,
+        ),
+        (
+            PROMOTIONS,
+            of_promotion(&format!("{{\"a\":[{objects}{{}}]}}")),
+            200,
+        ),
+        (PROMOTIONS, of_promotion(&format!("{{{keys}\"a\":0}}")), 200),
+        (
+            PROMOTIONS,
+            of_promotion(&format!("{{\"a\":\"{escapes}\"}}")),
+            200,
+        ),
+    ];
+    for path in [PROMOTIONS, STAMP, VERDICT] {
+        costly.push((path, arrays.clone(), 400));
+        costly.push((path, requests.clone(), 400));
+    }
+    for path in [STAMP, VERDICT] {
+        costly.push((path, of_deployment(&texts, ""), 200));
+        costly.push((
+            path,
+            of_deployment(&format!(",\"a\":\"{escapes}\""), ""),
+            200,
+        ));
+        costly.push((path, of_deployment("", &format!("[{objects}{{}}]")), 200));
+        // What is wrong with it stands at its end.
+        costly.push((path, of_deployment("", &format!("[{numbers}")), 400));
+    }
+    costly
 }
 
-fn review(object: &str) -> String {
-    format!(
-        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"1","operation":"CREATE","userInfo":{{"username":"alice"}},"object":{object}}}}}"#
+/// A review of a Promotion with this spec.
+fn of_promotion(spec: &str) -> String {
+    review(
+        ("promote.karmada.io", "Promotion"),
+        &format!(r#"{{"metadata":{{"name":"web"}},"spec":{spec}}}"#),
     )
 }
 
-fn head(length: usize) -> Vec<u8> {
+/// A review of a Deployment that opts in, with more annotations, and with this spec.
+fn of_deployment(annotations: &str, spec: &str) -> String {
+    let spec = if spec.is_empty() { "{}" } else { spec };
+    review(
+        ("apps", "Deployment"),
+        &format!(
+            r#"{{"metadata":{{"name":"web","annotations":{{"{ENABLED}":"true"{annotations}}}}},"spec":{spec}}}"#
+        ),
+    )
+}
+
+fn review((group, kind): (&str, &str), object: &str) -> String {
     format!(
-        "POST /mutate/promotions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"1","kind":{{"group":"{group}","kind":"{kind}"}},"namespace":"shop","operation":"CREATE","userInfo":{{"username":"alice"}},"object":{object}}}}}"#
+    )
+}
+
+fn head(path: &str, length: usize) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n"
     )
     .into_bytes()
@@ -195,9 +259,9 @@ impl Webhook {
     }
 
     /// Asks on a connection of its own, and returns the status.
-    async fn ask(&self, body: Arc<str>) -> u16 {
+    async fn ask(&self, path: &str, body: Arc<str>) -> u16 {
         let mut client = self.connect().await;
-        client.write_all(&head(body.len())).await.unwrap();
+        client.write_all(&head(path, body.len())).await.unwrap();
         // Refused, it is not read to its end.
         let _ = client.write_all(body.as_bytes()).await;
         let mut start = [0; 12];
@@ -207,10 +271,22 @@ impl Webhook {
         start.strip_prefix("HTTP/1.1 ").unwrap().parse().unwrap()
     }
 
+    /// Asks while nobody else does: as soon as what others had is free again, there is room and
+    /// time.
+    async fn ask_alone(&self, path: &str, body: &Arc<str>) -> u16 {
+        let began = Instant::now();
+        loop {
+            let status = self.ask(path, Arc::clone(body)).await;
+            if ![408, 503].contains(&status) || began.elapsed() > PATIENCE {
+                return status;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn assert_serves(&self) {
-        let object = json!({"metadata": {"name": "web"}, "spec": {}});
-        let body = review(&object.to_string());
-        assert_eq!(self.ask(body.into()).await, 200);
+        let body: Arc<str> = of_promotion("{}").into();
+        assert_eq!(self.ask(PROMOTIONS, body).await, 200);
     }
 
     fn assert_bounded(&self, by: &str) {
@@ -251,6 +327,23 @@ fn bound() -> u64 {
     let mebibytes = limit.as_str().and_then(|limit| limit.strip_suffix("Mi"));
     let mebibytes: u64 = mebibytes.expect("a limit in Mi").parse().unwrap();
     (mebibytes << 20) - KERNEL
+}
+
+/// As far as is needed, for this process and those that it starts.
+fn raise_the_limit_of_open_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= FILES) {
+        return;
+    }
+    assert!(
+        maximum.is_none_or(|maximum| maximum >= FILES),
+        "this test opens {FILES} files, and the hard limit is {maximum:?}: raise it (`ulimit -Hn`)"
+    );
+    let raised = Rlimit {
+        current: Some(FILES),
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
 }
 
 /// One that nobody listens on at the moment.

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use promoter_api::marks::{ENABLED, OPT_IN_POLICY, REQUESTED_BY};
+use promoter_api::{
+    marks::{ENABLED, OPT_IN_POLICY, REQUESTED_BY},
+    promotion::Phase,
+};
 use promoter_fleet::Fleet;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Cluster, Identity, Kind, Kubectl, Promoter, Scene, Workload, fleet, karmada_in,
+    Answer, Cluster, Hub, Identity, Kind, Kubectl, Promoter, Scene, Workload, fleet, karmada_in,
     kubectl::{bind, rules_of},
     kubectl_promote,
     user::User,
@@ -60,6 +63,7 @@ async fn nobody_is_forged(fleet: &Arc<Fleet>, promoter: &Promoter, webhook: Webh
     forged.by_copying().await?;
     forged.in_namespaces().await?;
     forged.without_the_verb().await?;
+    forged.without_the_verb_for_namespaces().await?;
     forged.by_karmada().await?;
     ordinary_updates_pass(&scene).await
 }
@@ -270,6 +274,50 @@ impl Forged<'_> {
         Ok(())
     }
 
+    /// Whoever edits namespaces does not opt in what is in them by that.
+    async fn without_the_verb_for_namespaces(&self) -> Result<()> {
+        let rules = json!([{
+            "apiGroups": [""],
+            "resources": ["namespaces"],
+            "verbs": ["create", "get", "patch"],
+        }]);
+        let _rules = rules_of(self.scene, "member1", MALLORY, &rules).await?;
+        let mallory = Kubectl::of(self.scene, "member1", MALLORY);
+        let (kind, namespace) = (Kind::namespace(), self.scene.namespace.as_str());
+        self.scene
+            .eventually("mallory may label the namespace", async || {
+                mallory
+                    .run(&["label", "--overwrite", "namespace", namespace, "note=mine"])
+                    .await?
+                    .assert_output(0, &[namespace])
+            })
+            .await?;
+        let enabled = format!("{ENABLED}=true");
+        let labelled = mallory
+            .run(&["label", "namespace", namespace, &enabled])
+            .await?;
+        let name = format!("{namespace}-new");
+        let new = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {(ENABLED): "true"}},
+        });
+        let created = mallory.give(&["create"], &new).await?;
+        for (answer, name) in [(labelled, namespace), (created, name.as_str())] {
+            let denied = format!("mallory may not promote Deployments of namespace {name}");
+            answer.assert_error(1, &[OPT_IN_POLICY, &denied, "administers"])?;
+        }
+        let member = self.scene.member("member1");
+        let labels = &member.get(&kind, namespace).await?["metadata"]["labels"];
+        ensure!(
+            labels["note"] == "mine" && labels[ENABLED].is_null(),
+            "{labels}"
+        );
+        let created = member.find(&kind, &name).await?;
+        ensure!(created.is_none(), "it is there: {created:?}");
+        Ok(())
+    }
+
     /// Karmada, and with it the hub, writes what it likes.
     async fn by_karmada(&self) -> Result<()> {
         let karmada = self.member_as(&karmada_in("member1")).await?;
@@ -329,7 +377,7 @@ async fn ordinary_updates_pass(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_opt_in_that_nobody_answers_is_refused_or_kept_as_the_administrator_has_it() -> Result<()>
 {
     let fleet = fleet::rough_without_promoter().await?;
@@ -359,6 +407,7 @@ async fn an_opt_in_that_nobody_answers_is_refused_or_kept_as_the_administrator_h
         .get(&Kind::deployment(), "web")
         .await?;
     assert_stamp(&web, None)?;
+    is_held(&scene).await?;
 
     // With the webhook down, all of it can be taken away, and nothing is left.
     let disable = ["member", "disable", "member1"];
@@ -383,6 +432,21 @@ async fn an_opt_in_that_nobody_answers_is_refused_or_kept_as_the_administrator_h
     ensure!(left.code == 0 && left.output.trim().is_empty(), "{left:?}");
     let answer = kubectl_promote(&scene, &disable).await?;
     answer.assert_output(0, &["has nothing of the promoter's"])
+}
+
+/// The hub promotes nothing for somebody whom nobody has named, and says so; the opt-in stays.
+async fn is_held(scene: &Scene) -> Result<()> {
+    let hub = Hub::start(scene, "promoter-unanswered", &["--leader-elect=false"]).await?;
+    let held = (Some(Phase::Refused), Some("RequesterUnknown"));
+    let words = ["nothing recorded it", "off and set it again"];
+    scene.until_answer("member1", "web", held, &words).await?;
+    let found = scene.karmada.find(&Kind::promotion(), "web").await?;
+    ensure!(found.is_none(), "it is promoted: {found:?}");
+    let member = scene.member("member1");
+    let web = member.get(&Kind::deployment(), "web").await?;
+    let value = &web["metadata"]["annotations"][ENABLED];
+    ensure!(*value == "true", "the opt-in is {value}");
+    hub.stop().await
 }
 
 #[tokio::test]

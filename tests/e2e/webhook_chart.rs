@@ -53,7 +53,7 @@ async fn the_webhook_is_installed_changed_and_removed_in_a_member() -> Result<()
 
     host.uninstall().await?;
     // Nobody is blocked, not even while the pods still run.
-    user.create("afterwards", json!({})).await?;
+    user.until_unasked().await?;
     kubelet.until_idle().await?;
     eventually("nothing is left", LIMIT, async || {
         let left = host.everything().await?;

@@ -13,7 +13,9 @@ pub(super) fn mutating(calls: &Calls, installation: &str, karmada_user: &str) ->
     let concerns = format!("({}) || ({})", opt_in::opts_in(), opt_in::stamps());
     let mut webhook = webhook("stamp.promote.karmada.io", calls, &path, calls.mutating);
     webhook["matchConditions"] = conditions(karmada_user, "opts-in-or-stamps", &concerns);
-    // Another webhook may opt in, after ours.
+    // Another webhook may change the opt-in or the stamp after ours. When everything is called anew
+    // for that, nothing is called for the first time: what another opts in that ours was not called
+    // for bears no stamp, and the hub holds it.
     webhook["reinvocationPolicy"] = json!("IfNeeded");
     configuration("MutatingWebhookConfiguration", &webhook)
 }

@@ -123,9 +123,14 @@ impl Promoter {
     pub(crate) async fn calls(&self) -> Result<u64> {
         let metrics = self.ask("/metrics").await?;
         ensure!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+        // Of a counter by another name, nothing would ever be counted.
+        let declared = format!("# TYPE {REQUESTS} counter");
+        let is_there = metrics.lines().any(|line| line == declared);
+        ensure!(is_there, "no {declared:?} in: {metrics}");
+        let total = format!("{REQUESTS}_total{{");
         let counted = metrics
             .lines()
-            .filter(|line| line.starts_with(REQUESTS) && !line.contains(PROMOTIONS))
+            .filter(|line| line.starts_with(&total) && !line.contains(PROMOTIONS))
             .map(|line| {
                 let count = line.rsplit(' ').next().unwrap_or_default();
                 count.parse::<u64>().with_context(|| line.to_owned())
@@ -151,7 +156,7 @@ impl Promoter {
 const CERTIFICATE: &str = "--tls-cert-file";
 
 /// The counter of requests.
-const REQUESTS: &str = "promoter_webhook_requests_total";
+const REQUESTS: &str = "promoter_webhook_requests";
 
 /// The route of the control plane.
 const PROMOTIONS: &str = "route=\"promotions\"";

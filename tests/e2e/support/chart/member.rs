@@ -57,8 +57,11 @@ impl User {
         })
     }
 
-    /// Creates a Deployment that runs nothing.
-    pub(crate) async fn create(&self, name: &str, annotations: Value) -> Result<Value> {
+    /// Creates a Deployment that opts in and runs nothing.
+    async fn create(&self) -> Result<Value> {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let name = format!("app-{count}");
+        let annotations = json!({(ENABLED): "true"});
         let deployment = json!({
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -77,12 +80,10 @@ impl User {
 
     /// Opts a new Deployment in, and returns the name of the installation that has stamped it.
     async fn opt_in(&self) -> Result<String> {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let created = self
-            .create(&format!("app-{count}"), json!({(ENABLED): "true"}))
-            .await?;
-        let stamp = created["metadata"]["annotations"][REQUESTED_BY].as_str();
-        let stamp = stamp.with_context(|| format!("app-{count} has no stamp"))?;
+        let created = self.create().await?;
+        let metadata = &created["metadata"];
+        let stamp = metadata["annotations"][REQUESTED_BY].as_str();
+        let stamp = stamp.with_context(|| format!("no stamp: {metadata}"))?;
         let installation = stamp.strip_suffix(&format!(":{CAROL}"));
         let installation = installation.with_context(|| format!("the stamp is {stamp}"))?;
         ensure!(stamp::is_installation(installation), "the stamp is {stamp}");
@@ -103,6 +104,17 @@ impl User {
         let checked = opt_in::check(Some(&policy), Some(&binding), &user)?;
         ensure!(checked == installation, "{checked}, not {installation}");
         Ok(installation)
+    }
+
+    /// Opts in until the member's API server has noticed that nobody is asked about that any more.
+    pub(crate) async fn until_unasked(&self) -> Result<()> {
+        eventually("an opt-in is kept as it is", LIMIT, async || {
+            let created = self.create().await?;
+            let annotations = &created["metadata"]["annotations"];
+            ensure!(*annotations == json!({(ENABLED): "true"}), "{annotations}");
+            Ok(())
+        })
+        .await
     }
 
     /// Opts one after another in while something goes on. All are stamped.
