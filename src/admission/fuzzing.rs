@@ -84,6 +84,7 @@ pub fn opt_in(text: &[u8]) {
                 "{text}"
             );
         }
+        only_what_is_covered(&text, cluster, namespaces, allowed);
     }
     let path = format!("/admit/member1/mutate/{text}");
     assert_eq!(
@@ -111,6 +112,25 @@ pub fn opt_in(text: &[u8]) {
     }
     let theirs = stamped("true");
     assert_eq!(admitted(&theirs, &theirs), theirs);
+}
+
+/// What no pattern of a setting covers may not opt in, and what one does may.
+fn only_what_is_covered(text: &str, cluster: &str, namespaces: &str, opt_ins: OptIns) {
+    let covers = |pattern: &str, name: &str| match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == pattern,
+    };
+    let covered =
+        covers(cluster, "member1") && namespaces.split(',').any(|pattern| covers(pattern, "shop"));
+    let routes = Routes {
+        opt_ins,
+        ..routes()
+    };
+    let plain = deployment(&json!({}));
+    let review = review_of(&deployment(&json!({ENABLED: "true"})), &plain);
+    let answer = answered_by(&routes, VALIDATE, review.to_string().as_bytes());
+    let allowed = answer.map(|answer| answer["response"]["allowed"] == true);
+    assert_eq!(allowed, Some(covered), "{text}");
 }
 
 /// The object as the mutating webhook leaves it.
@@ -153,7 +173,10 @@ pub fn pem(bytes: &[u8]) {
 }
 
 fn answered(path: &str, body: &[u8]) -> Option<Value> {
-    let routes = routes();
+    answered_by(&routes(), path, body)
+}
+
+fn answered_by(routes: &Routes, path: &str, body: &[u8]) -> Option<Value> {
     let answer = routes.answer(routes.find(path)?, body).ok()?;
     let answer = serde_json::from_slice(&answer.body);
     assert!(answer.is_ok(), "{path} is answered by {answer:?}");

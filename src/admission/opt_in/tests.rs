@@ -198,6 +198,23 @@ fn an_opt_in_is_rejected_with_the_reason_and_what_to_do() {
     }
 }
 
+/// As in the API server, which reads the object of which this is said.
+#[test]
+fn of_an_annotation_that_is_there_twice_the_last_counts() {
+    for (first, last) in [("false", "true"), ("true", "false")] {
+        let object = deployment(&json!({"first": first, marks::ENABLED: last}));
+        let key = format!("\"{}\"", marks::ENABLED);
+        let request = request("Deployment", "CREATE", &object, None).replace("\"first\"", &key);
+        assert_eq!(request.matches(&key).count(), 2);
+        let request = serde_json::from_str(&request).unwrap();
+        let stamped = stamp(&request, INSTALLATION).verdict;
+        let opt_ins: OptIns = vec!["member2=shop".parse().unwrap()].into();
+        let judged = verdict(&request, "member1", &opt_ins, None).verdict;
+        assert_eq!(matches!(stamped, Verdict::Patched(_)), last == "true");
+        assert_eq!(matches!(judged, Verdict::Denied(_)), last == "true");
+    }
+}
+
 #[test]
 fn nothing_is_said_to_what_does_not_newly_opt_in() {
     let old = enabled("true");

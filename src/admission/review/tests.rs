@@ -79,9 +79,13 @@ fn what_is_no_review_is_told_apart() {
     let empty = json!({"apiVersion": API_VERSION, "kind": KIND}).to_string();
     let no_uid = review(&json!({"operation": "CREATE"}));
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let twice = format!(
-        r#"{{"apiVersion":"{API_VERSION}","kind":"{KIND}","request":null,"request":null}}"#
-    );
+    let once = r#"{"operation":"CREATE","uid":"1"}"#;
+    let envelope = format!(r#"{{"apiVersion":"{API_VERSION}","kind":"{KIND}""#);
+    let requests = |requests: &str| format!(r"{envelope},{requests}}}");
+    let twice = requests(&format!(r#""request":{once},"request":{once}"#));
+    let uids = requests(r#""request":{"operation":"CREATE","uid":"1","uid":"1"}"#);
+    let valid = requests(&format!(r#""request":{once}"#));
+    assert!(answer(valid.as_bytes(), |_| Verdict::Allowed.into()).is_ok());
     for body in [
         &b""[..],
         b"null",
@@ -94,6 +98,7 @@ fn what_is_no_review_is_told_apart() {
         &no_uid,
         deep.as_bytes(),
         twice.as_bytes(),
+        uids.as_bytes(),
     ] {
         let told = answer(body, |_| panic!("nothing was asked"));
         assert!(told.is_err(), "{}", String::from_utf8_lossy(body));

@@ -6,7 +6,7 @@ mod drain;
 mod hostile;
 mod support;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::support::{Authority, Fixture, post, review};
 
@@ -63,13 +63,20 @@ async fn what_is_no_review_has_its_status() {
         assert_eq!(answer.status, 400);
     }
     let deep = "[".repeat(1 << 20);
-    let twice = json!({"request": 1})
-        .to_string()
-        .replace('}', ",\"request\": 2}");
-    for body in [deep, twice] {
+    // What would be a review, if it did not say two things.
+    let uid = body.replacen(r#""uid":"1""#, r#""uid":"1","uid":"2""#, 1);
+    let review: Value = serde_json::from_str(&body).unwrap();
+    let request = format!(r#"{{"request":{},"#, review["request"]);
+    let request = body.replacen('{', &request, 1);
+    for (twice, key) in [(&uid, r#""uid":"#), (&request, r#""request":"#)] {
+        assert_eq!(twice.matches(key).count(), 2, "{twice}");
+    }
+    for body in [deep, uid, request] {
         let answer = fixture.connect().await.ask(&post(body.as_bytes())).await;
         assert_eq!(answer.status, 400);
     }
+    let answer = fixture.connect().await.ask(&post(body.as_bytes())).await;
+    assert_eq!(answer.status, 200);
 }
 
 #[tokio::test]

@@ -272,11 +272,12 @@ impl Client {
         Ok(answer)
     }
 
-    /// Waits until the server has hung up.
-    pub(super) async fn until_closed(&mut self) {
+    /// Waits until the server has hung up. Returns what it has said before that.
+    pub(super) async fn until_closed(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let closed = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
         assert!(closed.is_ok(), "the server does not hang up");
+        rest
     }
 
     pub(super) fn protocol(&self) -> Option<&[u8]> {
