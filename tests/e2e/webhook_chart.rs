@@ -139,8 +139,8 @@ async fn only_api_servers_with_a_certificate_are_served_where_authorities_are_na
         "{pod}"
     );
     let named = |part: &Value| {
-        let parts = part.as_array().into_iter().flatten();
-        parts.cloned().find(|part| part["name"] == "client-ca")
+        let mut parts = part.as_array().into_iter().flatten();
+        parts.find(|part| part["name"] == "client-ca").cloned()
     };
     let mount = named(&pod["containers"][0]["volumeMounts"]).unwrap_or_default();
     ensure!(
