@@ -19,7 +19,7 @@ use promoter_api::marks::ENABLED;
 use rcgen::generate_simple_self_signed;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,

@@ -41,7 +41,14 @@ async fn an_opt_in_is_held_until_somebody_can_be_named() -> Result<()> {
 async fn forged(scene: &Scene) -> Result<()> {
     // The installation of the member will have a name that nobody could know.
     let forged = json!({(ENABLED): "true", (REQUESTED_BY): "0123456789abcdef:alice"});
-    scene.set_annotations("member1", "web", forged).await?;
+    // An API server goes on with a policy for a moment after it is gone.
+    scene
+        .eventually("nothing pins stamps", async || {
+            scene
+                .set_annotations("member1", "web", forged.clone())
+                .await
+        })
+        .await?;
     let words = [
         "member1",
         "not installed",
