@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 
 use super::{
@@ -47,10 +47,7 @@ pub(super) async fn answer(
         let headers = response.headers_mut();
         headers.insert(ALLOW, HeaderValue::from_static("POST"));
     }
-    // hyper hides a length that is told besides the chunks. Whoever has passed the request on may
-    // have gone by that: what follows may be somebody else's.
-    let chunked = head.headers.contains_key(TRANSFER_ENCODING);
-    if !connection.is_idle() || chunked {
+    if !connection.is_idle() {
         // Others wait for a place, or the server is about to stop.
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
