@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ObjectMeta};
-use promoter_api::marks::{ENABLED, REQUESTED_BY, WORK_NAME};
-use serde_json::Value;
+use promoter_api::marks::{ENABLED, REQUESTED_BY};
 
 /// What is asked for a Deployment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,17 +58,26 @@ impl OptIn {
 /// The stamp, unless Karmada has written it: that came from a template, and whoever may write one
 /// could name anybody. Karmada's writes are the only ones that the member's policy lets pass.
 fn stamp(metadata: &ObjectMeta) -> Option<String> {
-    let written = |fields: &Value, key: &str| {
-        let annotations = &fields["f:metadata"]["f:annotations"];
-        !annotations[format!("f:{key}")].is_null()
-    };
+    let key = format!("f:{REQUESTED_BY}");
     let by_karmada = metadata
         .managed_fields
         .iter()
         .flatten()
+        .filter(|entry| is_karmada(entry.manager.as_deref()))
         .filter_map(|entry| entry.fields_v1.as_ref())
-        .any(|FieldsV1(fields)| written(fields, WORK_NAME) && written(fields, REQUESTED_BY));
+        .any(|FieldsV1(fields)| !fields["f:metadata"]["f:annotations"][&key].is_null());
     text(metadata.annotations.as_ref(), REQUESTED_BY).filter(|_| !by_karmada)
+}
+
+/// Whether what has set a field is Karmada, as the API server knows it by its user agent. Its own
+/// annotations do not tell: it takes them off when it lets go, and leaves the others.
+///
+/// Source: the names of the programs under Karmada's `cmd`.
+fn is_karmada(manager: Option<&str>) -> bool {
+    matches!(
+        manager,
+        Some("karmada-agent" | "karmada-controller-manager")
+    )
 }
 
 fn text(entries: Option<&BTreeMap<String, String>>, key: &str) -> Option<String> {
@@ -123,26 +131,28 @@ mod tests {
 
     #[test]
     fn a_stamp_from_a_template_is_nobodys() {
-        let entry = |annotations: &[&str]| {
-            let annotations: serde_json::Map<_, _> = annotations
-                .iter()
-                .map(|key| (format!("f:{key}"), json!({})))
-                .collect();
+        let entry = |manager: &str, key: &str| {
+            let annotations = json!({(format!("f:{key}")): {}});
             ManagedFieldsEntry {
                 fields_v1: Some(FieldsV1(
                     json!({"f:metadata": {"f:annotations": annotations}}),
                 )),
+                manager: Some(manager.to_owned()),
                 ..ManagedFieldsEntry::default()
             }
         };
+        let karmada = "karmada-controller-manager";
         let stamped = deployment(&[(ENABLED, "true"), (REQUESTED_BY, "0a1b2c3d:bob")]);
         for (entries, believed) in [
-            (vec![entry(&[ENABLED, REQUESTED_BY])], true),
-            (vec![entry(&[WORK_NAME]), entry(&[REQUESTED_BY])], true),
-            (vec![entry(&[WORK_NAME, ENABLED, REQUESTED_BY])], false),
+            (vec![entry("kubectl", REQUESTED_BY)], true),
+            (
+                vec![entry(karmada, ENABLED), entry("kubectl", REQUESTED_BY)],
+                true,
+            ),
+            (vec![entry(karmada, REQUESTED_BY)], false),
             // Who says the same besides makes it no better.
             (
-                vec![entry(&[REQUESTED_BY]), entry(&[WORK_NAME, REQUESTED_BY])],
+                vec![entry("kubectl", REQUESTED_BY), entry(karmada, REQUESTED_BY)],
                 false,
             ),
         ] {

@@ -20,6 +20,7 @@ async fn a_stamp_that_a_template_brings_names_nobody() -> Result<()> {
     let member = scene.member("member1");
     let deployments = Kind::deployment();
     let states = Recording::start(member, &deployments).await?;
+    scene.namespace_in("member1").await?;
     scene.namespace_in_karmada().await?;
     scene.karmada.create(&policy()).await?;
     let template = Workload::new("web").deployment(|deployment| {
