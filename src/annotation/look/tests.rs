@@ -230,7 +230,13 @@ async fn who_was_quicker_is_looked_at_again() {
 
 #[tokio::test]
 async fn a_released_promotion_is_reopened_as_it_was_read() {
-    let released = |version| promotion("member2", "Released", "Released", version);
+    // Others' settings are not this one's, but for their having suspended it.
+    let released = |version| {
+        let mut promotion = promotion("member2", "Released", "Released", version);
+        promotion["spec"]["managedDependencies"] = json!("Copy");
+        promotion["spec"]["suspend"] = json!(true);
+        promotion
+    };
     let control_plane = Server::new([
         (PROMOTION, 200, released("7")),
         (PROMOTION, 200, released("8")),
@@ -246,8 +252,15 @@ async fn a_released_promotion_is_reopened_as_it_was_read() {
             "metadata": {"resourceVersion": "8"},
             "spec": {
                 "clusters": ["member1"],
+                "dependencies": ["ConfigMap", "Secret", "ServiceAccount"],
                 "desiredState": "Promoted",
+                "managedDependencies": "Skip",
+                "managedWorkload": "Refuse",
+                "onClusterRemoval": "Delete",
                 "requester": annotator(),
+                "staleMarks": "Refuse",
+                "suspend": true,
+                "workload": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
             },
         })
     );
