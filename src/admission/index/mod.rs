@@ -1,7 +1,7 @@
 //! What the control plane has, as far as it decides on opt-ins: names, and a few words of each
 //! Promotion.
 //!
-//! It is fed by watches ([`feed`]) and read by every opt-in. What it knows may be a moment old, and
+//! It is fed by watches (`feed`) and read by every opt-in. What it knows may be a moment old, and
 //! is older while a watch is interrupted: the hub decides again on what it reads itself. Only
 //! before everything was listed once, nothing is known.
 

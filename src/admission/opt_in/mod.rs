@@ -1,8 +1,8 @@
 //! What is decided on requests of a member that may opt something in: a Deployment by its
 //! annotation, or a Namespace by its label.
 //!
-//! - [`stamp`]: who asks, for the mutating webhook;
-//! - [`verdict`]: whether it may be, for the validating one;
+//! - [`mod@stamp`]: who asks, for the mutating webhook;
+//! - [`mod@verdict`]: whether it may be, for the validating one;
 //! - [`object`]: as much of the objects as both need.
 //!
 //! The matchConditions with which both are installed let nothing else through. They are not relied
