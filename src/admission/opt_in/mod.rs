@@ -3,24 +3,21 @@
 //!
 //! - [`mod@stamp`]: who asks, for the mutating webhook;
 //! - [`mod@verdict`]: whether it may be, for the validating one;
-//! - [`object`]: as much of the objects as both need.
+//! - [`change`]: as much of a request as both need.
 //!
 //! The matchConditions with which both are installed let nothing else through. They are not relied
 //! on: who is called without them decides the same.
 
+mod change;
 mod object;
 mod stamp;
 mod verdict;
 
 use std::sync::LazyLock;
 
+pub(crate) use self::{stamp::stamp, verdict::verdict};
 use memchr::memmem::Finder;
 use promoter_api::marks;
-use promoter_domain::verdict::SubjectKind;
-
-use crate::review::{Denial, Kind, Operation, Request};
-
-pub(crate) use self::{stamp::stamp, verdict::verdict};
 
 /// Whether a review may concern us. What does not have our keys in it neither opts in nor bears a
 /// stamp.
@@ -31,28 +28,6 @@ pub(crate) use self::{stamp::stamp, verdict::verdict};
 pub(crate) fn may_concern(review: &[u8]) -> bool {
     static OURS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(marks::OUR_DOMAIN));
     OURS.find(review).is_some()
-}
-
-/// What a request is about, if it can opt in.
-fn subject_kind(request: &Request<'_>) -> Option<SubjectKind> {
-    let Kind { group, kind } = &request.kind;
-    if request.operation == Operation::Other {
-        return None;
-    }
-    match (&**group, &**kind) {
-        ("apps", "Deployment") => Some(SubjectKind::Deployment),
-        ("", "Namespace") => Some(SubjectKind::Namespace),
-        _ => None,
-    }
-}
-
-/// The object is not what Kubernetes' types say.
-fn unreadable(error: &serde_json::Error) -> Denial {
-    Denial {
-        code: 422,
-        message: format!("the object cannot be understood: {error}"),
-        reason: "Invalid",
-    }
 }
 
 #[cfg(test)]

@@ -49,12 +49,6 @@ impl<'a> Object<'a> {
             value,
         })
     }
-
-    /// The value by which it opts in, if it does so newly. `"false"` asks for nothing.
-    pub(super) fn opts_in(&self, old: &Self) -> Option<&str> {
-        let value = self.value.as_deref().filter(|value| *value != "false");
-        value.filter(|_| self.value != old.value)
-    }
 }
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use promoter_api::marks;
 use promoter_domain::stamp;
 use serde_json::{Value, json};
 
-use super::{object::Object, subject_kind, unreadable};
+use super::change::Change;
 use crate::review::{Decision, Request, Verdict};
 
 /// Stamps what newly opts in with the request's user. A stamp that comes in any other way is put
@@ -15,16 +15,15 @@ use crate::review::{Decision, Request, Verdict};
 ///
 /// `installation` names the policy that pins stamps in the member.
 pub(crate) fn stamp(request: &Request<'_>, installation: &str) -> Decision {
-    let Some(kind) = subject_kind(request) else {
-        return Verdict::Allowed.into();
-    };
-    let read = |object| Object::read(object, kind);
-    let (new, old) = match (read(request.object), read(request.old_object)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(error), _) | (_, Err(error)) => return Verdict::Denied(unreadable(&error)).into(),
+    let change = match Change::read(request) {
+        Ok(Some(change)) => change,
+        Ok(None) => return Verdict::Allowed.into(),
+        Err(denial) => return Verdict::Denied(denial).into(),
     };
     let username = &request.user_info.username;
-    let (wanted, done) = if new.opts_in(&old).is_some() {
+    let opts_in = change.opts_in().is_some();
+    let Change { new, old, .. } = change;
+    let (wanted, done) = if opts_in {
         // A stamp without a name would be nobody's.
         let stamp = (!username.is_empty()).then(|| stamp::stamp(installation, username));
         (stamp.map(Cow::Owned), "set")

@@ -8,7 +8,7 @@ use promoter_domain::{
     verdict::{self, Accepted, Existing, Rejection, Subject, SubjectKind},
 };
 
-use super::{object::Object, subject_kind, unreadable};
+use super::change::Change;
 use crate::{
     index::Index,
     review::{Decision, Denial, Request, Verdict},
@@ -24,15 +24,13 @@ pub(crate) fn verdict(
     opt_ins: &OptIns,
     index: Option<&Index>,
 ) -> Decision {
-    let Some(kind) = subject_kind(request) else {
-        return Verdict::Allowed.into();
+    let change = match Change::read(request) {
+        Ok(Some(change)) => change,
+        Ok(None) => return Verdict::Allowed.into(),
+        Err(denial) => return Verdict::Denied(denial).into(),
     };
-    let read = |object| Object::read(object, kind);
-    let (new, old) = match (read(request.object), read(request.old_object)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(error), _) | (_, Err(error)) => return Verdict::Denied(unreadable(&error)).into(),
-    };
-    let Some(value) = new.opts_in(&old).filter(|_| !new.deleting) else {
+    let Change { kind, ref new, .. } = change;
+    let Some(value) = change.opts_in().filter(|_| !new.deleting) else {
         return Verdict::Allowed.into();
     };
     // The request's name is empty where the API server has chosen the object's.
