@@ -4,7 +4,7 @@ use promoter_api::promotion::{
     DependencyKind, DesiredState, ManagedDependencies, ManagedWorkload, OnClusterRemoval,
     Promotion, PromotionSpec, Requester, StaleMarks, WorkloadReference,
 };
-use promoter_domain::{authorization::replacing, plan};
+use promoter_domain::{merge_patch::replacing, plan};
 use promoter_kubernetes::{members::Member, objects::Write, resource::Resource};
 use serde_json::{Value, json};
 

@@ -10,7 +10,6 @@ use promoter_api::{
     promotion::{DesiredState, Requester},
     reason::Reason,
 };
-use serde_json::{Value, json};
 
 use crate::{
     object::{ObjectKey, ObjectKind},
@@ -261,29 +260,6 @@ impl Authority<'_> {
             Self::Member(requester) => format!("{} opted in there", Who(requester)),
         }
     }
-}
-
-/// A merge patch by which one requester takes the place of another, with nothing of that one left.
-#[must_use]
-pub fn requester_patch(before: &Value, requester: &Requester) -> Value {
-    replacing(before, &json!(requester))
-}
-
-/// A merge patch by which one value takes the place of another, with nothing of that one left.
-#[must_use]
-pub fn replacing(before: &Value, after: &Value) -> Value {
-    let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else {
-        return after.clone();
-    };
-    let gone = old
-        .keys()
-        .filter(|key| !new.contains_key(*key))
-        .map(|key| (key.clone(), Value::Null));
-    let kept = new.iter().map(|(key, value)| {
-        let before = old.get(key).unwrap_or(&Value::Null);
-        (key.clone(), replacing(before, value))
-    });
-    gone.chain(kept).collect()
 }
 
 fn not_authorized(message: String) -> Outcome {

@@ -18,12 +18,14 @@
 //! - [`rehearsal`]: what Karmada's write will be, and what it would change;
 //! - [`late_edit`]: what a person edits in the member while Karmada takes over;
 //! - [`snapshot`]: whether a workload is still what it was;
-//! - [`strip`]: a member's object without the marks that Karmada left.
+//! - [`strip`]: a member's object without the marks that Karmada left;
+//! - [`merge_patch`]: how one value takes the place of another.
 
 pub mod authorization;
 pub mod closure;
 pub mod late_edit;
 pub mod manager;
+pub mod merge_patch;
 pub mod object;
 pub mod observation;
 pub mod opt_in;

@@ -11,7 +11,7 @@ use promoter_api::{
     },
     reason::Reason,
 };
-use promoter_domain::{authorization::requester_patch, object::ObjectKey};
+use promoter_domain::{merge_patch::replacing, object::ObjectKey};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -224,8 +224,8 @@ fn patch(
             "staleMarks": spec.stale_marks,
         });
     }
-    let before = json!(found.spec.requester);
-    patch["spec"]["requester"] = requester_patch(&before, &wish.requester);
+    let (before, requester) = (json!(found.spec.requester), json!(wish.requester));
+    patch["spec"]["requester"] = replacing(&before, &requester);
     patch
 }
 

@@ -163,30 +163,3 @@ fn a_members_user_counts_there_and_where_that_is_allowed() {
     let not_allowed = Err(Reason::NamespaceNotAllowed);
     assert_eq!(decided("member1", promote, &elsewhere), not_allowed);
 }
-
-#[test]
-fn nothing_of_an_earlier_requester_is_left() {
-    let before = json!({
-        "cluster": "member1",
-        "extra": {"scopes": ["all"], "team": ["shop"]},
-        "groups": ["masters"],
-        "uid": "1",
-        "username": "bob",
-    });
-    let mut alice = requester(None);
-    alice.extra = [("team".to_owned(), vec!["pay".to_owned()])].into();
-    assert_eq!(
-        requester_patch(&before, &alice),
-        json!({
-            "cluster": null,
-            "extra": {"scopes": null, "team": ["pay"]},
-            "groups": null,
-            "uid": null,
-            "username": "alice",
-        })
-    );
-    assert_eq!(
-        requester_patch(&Value::Null, &requester(None)),
-        json!({"username": "alice"})
-    );
-}
