@@ -70,7 +70,8 @@ fn what_was_made_is_what_api_servers_check() {
     let authority = contents.signer(now).unwrap();
     assert_eq!(authority.not_after, now + AUTHORITY_LIFE);
     assert!(authority.is_authority);
-    contents.certified_key().unwrap();
+    let key = contents.certified_key().unwrap();
+    assert_eq!(key.key.algorithm(), rustls::SignatureAlgorithm::ECDSA);
 }
 
 #[test]

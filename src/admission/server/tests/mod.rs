@@ -5,10 +5,11 @@ mod certificates;
 mod drain;
 mod hostile;
 mod support;
+mod tls;
 
 use serde_json::Value;
 
-use self::support::{Authority, Fixture, post, review};
+use self::support::{Fixture, post, review};
 
 #[tokio::test]
 async fn a_review_is_answered_and_the_connection_stays() {
@@ -22,14 +23,6 @@ async fn a_review_is_answered_and_the_connection_stays() {
         assert_eq!(body["response"]["uid"], uid);
         assert_eq!(body["response"]["patchType"], "JSONPatch");
     }
-}
-
-#[tokio::test]
-async fn http_1_1_is_what_is_spoken() {
-    let fixture = Fixture::start(|_| {}).await;
-    let both = fixture.connect_with(&[b"h2", b"http/1.1"]).await.unwrap();
-    assert_eq!(both.protocol(), Some(&b"http/1.1"[..]));
-    assert!(fixture.connect_with(&[b"h2"]).await.is_err());
 }
 
 #[tokio::test]
@@ -77,15 +70,4 @@ async fn what_is_no_review_has_its_status() {
     }
     let answer = fixture.connect().await.ask(&post(body.as_bytes())).await;
     assert_eq!(answer.status, 200);
-}
-
-#[tokio::test]
-async fn clients_without_a_certificate_are_not_served_where_one_is_wanted() {
-    let authority = Authority::new("clients");
-    let fixture = Fixture::start_with(Some(&authority), |_| {}).await;
-    let (stranger, friend) = (Authority::new("strangers"), authority.client());
-    assert!(fixture.knock(None).await.is_err());
-    assert!(fixture.knock(Some(stranger.client())).await.is_err());
-    let mut client = fixture.knock(Some(friend)).await.unwrap();
-    assert_eq!(client.ask(&post(&review("1"))).await.status, 200);
 }

@@ -15,7 +15,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
 };
@@ -148,13 +148,18 @@ impl Fixture {
 
     /// The same, for a client that speaks these protocols.
     pub(super) async fn connect_with(&self, protocols: &[&[u8]]) -> io::Result<Client> {
-        self.open(None, protocols).await
+        self.open(None, protocols, rustls::ALL_VERSIONS).await
+    }
+
+    /// A client that speaks one version of TLS.
+    pub(super) async fn connect_by(&self, version: &'static SupportedProtocolVersion) -> Client {
+        self.open(None, &[], &[version]).await.unwrap()
     }
 
     /// A client with a certificate, or without. TLS 1.3 tells it only with the first answer
     /// whether it is taken.
     pub(super) async fn knock(&self, pair: Option<Pair>) -> io::Result<Client> {
-        let mut client = self.open(pair, &[]).await?;
+        let mut client = self.open(pair, &[], rustls::ALL_VERSIONS).await?;
         client.try_ask(&post(&review("knock"))).await?;
         Ok(client)
     }
@@ -169,11 +174,16 @@ impl Fixture {
         answer
     }
 
-    async fn open(&self, pair: Option<Pair>, protocols: &[&[u8]]) -> io::Result<Client> {
+    async fn open(
+        &self,
+        pair: Option<Pair>,
+        protocols: &[&[u8]],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> io::Result<Client> {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority.certificate.clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
         let mut config = match pair {
@@ -278,6 +288,10 @@ impl Client {
         let closed = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
         assert!(closed.is_ok(), "the server does not hang up");
         rest
+    }
+
+    pub(super) fn version(&self) -> Option<ProtocolVersion> {
+        self.0.get_ref().1.protocol_version()
     }
 
     pub(super) fn protocol(&self) -> Option<&[u8]> {
