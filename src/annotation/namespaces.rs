@@ -89,6 +89,10 @@ mod tests {
                 "name": name,
                 "labels": {"promote.karmada.io/enabled": enabled},
                 "annotations": {"promote.karmada.io/requested-by": stamp},
+                "managedFields": [{
+                    "manager": "kubectl-label",
+                    "fieldsV1": {"f:metadata": {"f:labels": {"f:promote.karmada.io/enabled": {}}}},
+                }],
             },
         }))
         .unwrap()

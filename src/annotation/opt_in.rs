@@ -30,7 +30,7 @@ impl OptIn {
     pub(crate) fn of(deployment: &ObjectMeta, namespace: Option<&Self>) -> Option<Self> {
         let own = text(deployment.annotations.as_ref(), ENABLED).map(|value| Self {
             by: OptInBy::Deployment,
-            stamp: stamp(deployment),
+            stamp: stamp(deployment, "f:annotations"),
             value,
         });
         own.or_else(|| namespace.cloned())
@@ -44,7 +44,7 @@ impl OptIn {
         let value = text(namespace.labels.as_ref(), ENABLED)?;
         (value == "true" && namespace.deletion_timestamp.is_none()).then(|| Self {
             by: OptInBy::Namespace,
-            stamp: stamp(namespace),
+            stamp: stamp(namespace, "f:labels"),
             value,
         })
     }
@@ -55,29 +55,51 @@ impl OptIn {
     }
 }
 
-/// The stamp, unless Karmada has written it: that came from a template, and whoever may write one
-/// could name anybody. Karmada's writes are the only ones that the member's policy lets pass.
-fn stamp(metadata: &ObjectMeta) -> Option<String> {
-    let key = format!("f:{REQUESTED_BY}");
-    let by_karmada = metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .filter(|entry| is_karmada(entry.manager.as_deref()))
-        .filter_map(|entry| entry.fields_v1.as_ref())
-        .any(|FieldsV1(fields)| !fields["f:metadata"]["f:annotations"][&key].is_null());
-    text(metadata.annotations.as_ref(), REQUESTED_BY).filter(|_| !by_karmada)
+/// Whoever the stamp names, if it was somebody of the member who has opted in: what Karmada writes
+/// comes from a template, and a stamp that is beside it names who asked at another time.
+///
+/// Who has written a field the API server remembers by the program that did. Whoever edits an object
+/// can have it forget or mistake that; but they cannot write a stamp of somebody else, which the
+/// member's policy refuses to all of them, and to Karmada.
+fn stamp(metadata: &ObjectMeta, field: &str) -> Option<String> {
+    let opted_in: Vec<_> = writers(metadata, field, ENABLED).collect();
+    let by_karmada = writers(metadata, "f:annotations", REQUESTED_BY)
+        .chain(opted_in.iter().copied())
+        .any(is_karmada);
+    let by_somebody = opted_in.iter().any(|manager| !is_forgotten(manager));
+    text(metadata.annotations.as_ref(), REQUESTED_BY).filter(|_| by_somebody && !by_karmada)
+}
+
+/// What has written a label or an annotation.
+fn writers<'a>(
+    metadata: &'a ObjectMeta,
+    field: &'a str,
+    key: &str,
+) -> impl Iterator<Item = &'a str> {
+    let key = format!("f:{key}");
+    let entries = metadata.managed_fields.iter().flatten();
+    entries
+        .filter(move |entry| {
+            let fields = entry.fields_v1.as_ref();
+            fields.is_some_and(|FieldsV1(fields)| fields["f:metadata"][field].get(&key).is_some())
+        })
+        .filter_map(|entry| entry.manager.as_deref())
 }
 
 /// Whether what has set a field is Karmada, as the API server knows it by its user agent. Its own
 /// annotations do not tell: it takes them off when it lets go, and leaves the others.
 ///
 /// Source: the names of the programs under Karmada's `cmd`.
-fn is_karmada(manager: Option<&str>) -> bool {
-    matches!(
-        manager,
-        Some("karmada-agent" | "karmada-controller-manager")
-    )
+fn is_karmada(manager: &str) -> bool {
+    matches!(manager, "karmada-agent" | "karmada-controller-manager")
+}
+
+/// Whether the API server no longer remembers who it was.
+///
+/// Source: `k8s.io/apimachinery`, `pkg/util/managedfields/internal/capmanagers.go` and
+/// `skipnonapplied.go`.
+fn is_forgotten(manager: &str) -> bool {
+    matches!(manager, "" | "ancient-changes" | "before-first-apply")
 }
 
 fn text(entries: Option<&BTreeMap<String, String>>, key: &str) -> Option<String> {
@@ -99,6 +121,7 @@ mod tests {
     fn deployment(annotations: &[(&str, &str)]) -> ObjectMeta {
         ObjectMeta {
             annotations: Some(entries(annotations)),
+            managed_fields: Some(vec![written("kubectl", "annotations", ENABLED)]),
             ..ObjectMeta::default()
         }
     }
@@ -107,7 +130,17 @@ mod tests {
         ObjectMeta {
             annotations: Some(entries(&[(REQUESTED_BY, "0a1b2c3d:alice")])),
             labels: Some(entries(&[(ENABLED, value)])),
+            managed_fields: Some(vec![written("kubectl", "labels", ENABLED)]),
             ..ObjectMeta::default()
+        }
+    }
+
+    fn written(manager: &str, field: &str, key: &str) -> ManagedFieldsEntry {
+        let fields = json!({(format!("f:{field}")): {(format!("f:{key}")): {}}});
+        ManagedFieldsEntry {
+            fields_v1: Some(FieldsV1(json!({"f:metadata": fields}))),
+            manager: Some(manager.to_owned()),
+            ..ManagedFieldsEntry::default()
         }
     }
 
@@ -130,37 +163,63 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_from_a_template_is_nobodys() {
-        let entry = |manager: &str, key: &str| {
-            let annotations = json!({(format!("f:{key}")): {}});
-            ManagedFieldsEntry {
-                fields_v1: Some(FieldsV1(
-                    json!({"f:metadata": {"f:annotations": annotations}}),
-                )),
-                manager: Some(manager.to_owned()),
-                ..ManagedFieldsEntry::default()
-            }
-        };
+    fn a_stamp_is_that_of_whoever_in_the_member_has_opted_in() {
         let karmada = "karmada-controller-manager";
+        let annotation = |manager, key| written(manager, "annotations", key);
         let stamped = deployment(&[(ENABLED, "true"), (REQUESTED_BY, "0a1b2c3d:bob")]);
         for (entries, believed) in [
-            (vec![entry("kubectl", REQUESTED_BY)], true),
+            (vec![annotation("kubectl", ENABLED)], true),
             (
-                vec![entry(karmada, ENABLED), entry("kubectl", REQUESTED_BY)],
+                vec![
+                    annotation("kubectl", ENABLED),
+                    annotation("curl", REQUESTED_BY),
+                ],
                 true,
             ),
-            (vec![entry(karmada, REQUESTED_BY)], false),
-            // Who says the same besides makes it no better.
+            // Bob asked some other time, and what asks now is a template.
             (
-                vec![entry("kubectl", REQUESTED_BY), entry(karmada, REQUESTED_BY)],
+                vec![
+                    annotation(karmada, ENABLED),
+                    annotation("kubectl", REQUESTED_BY),
+                ],
                 false,
             ),
+            (
+                vec![
+                    annotation("kubectl", ENABLED),
+                    annotation(karmada, REQUESTED_BY),
+                ],
+                false,
+            ),
+            // Who says the same besides makes it no better.
+            (
+                vec![annotation("kubectl", ENABLED), annotation(karmada, ENABLED)],
+                false,
+            ),
+            // Nobody remembers.
+            (vec![annotation("ancient-changes", ENABLED)], false),
+            (vec![annotation("kubectl", "team")], false),
+            (vec![], false),
         ] {
             let metadata = ObjectMeta {
                 managed_fields: Some(entries),
                 ..stamped.clone()
             };
             let asked = OptIn::of(&metadata, None).unwrap();
+            assert_eq!(asked.stamp.is_some(), believed, "{metadata:?}");
+        }
+    }
+
+    #[test]
+    fn a_namespaces_stamp_is_that_of_whoever_has_labelled_it() {
+        for (entry, believed) in [
+            (written("kubectl-label", "labels", ENABLED), true),
+            (written("karmada-agent", "labels", ENABLED), false),
+            (written("kubectl-annotate", "annotations", ENABLED), false),
+        ] {
+            let mut metadata = namespace("true");
+            metadata.managed_fields = Some(vec![entry]);
+            let asked = OptIn::of_namespace(&metadata).unwrap();
             assert_eq!(asked.stamp.is_some(), believed, "{metadata:?}");
         }
     }

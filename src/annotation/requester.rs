@@ -55,7 +55,7 @@ pub(crate) async fn requester(
         ..Requester::default()
     };
     let unknown = match (installation(&member.objects).await?, &opt_in.stamp) {
-        (Ok(installation), Some(stamp)) => match stamp::requester(stamp, &installation) {
+        (Ok(installation), Some(stamp)) => match installation.requester(stamp) {
             Some(username) => return Ok(Ok(user(username))),
             None => Unknown::Unstamped(opt_in.by),
         },
@@ -71,8 +71,23 @@ pub(crate) async fn requester(
     })
 }
 
-/// The name of the installation that pins stamps in a member, or what there is instead.
-async fn installation(member: &Objects) -> Result<Result<String, String>, objects::Error> {
+/// What pins stamps in a member.
+struct Installation {
+    /// The user as whom Karmada, and with it the hub, writes there.
+    karmada_user: String,
+    name: String,
+}
+
+impl Installation {
+    /// Whoever a stamp names. Karmada is nobody who asks: what it is stamped for comes from a
+    /// template.
+    fn requester<'a>(&self, stamp: &'a str) -> Option<&'a str> {
+        stamp::requester(stamp, &self.name).filter(|username| *username != self.karmada_user)
+    }
+}
+
+/// What pins stamps in a member, or what there is instead.
+async fn installation(member: &Objects) -> Result<Result<Installation, String>, objects::Error> {
     let read = async {
         let (policy, binding) = futures::future::try_join(
             member.get(Resource::VALIDATING_ADMISSION_POLICY, None, OPT_IN_POLICY),
@@ -83,12 +98,12 @@ async fn installation(member: &Objects) -> Result<Result<String, String>, object
             ),
         )
         .await?;
-        let user = match (&policy, &binding) {
+        let karmada_user = match (&policy, &binding) {
             (Some(_), Some(_)) => identity::user(member).await?,
             _ => String::new(),
         };
-        let checked = opt_in::check(policy.as_ref(), binding.as_ref(), &user);
-        Ok::<_, objects::Error>(checked)
+        let checked = opt_in::check(policy.as_ref(), binding.as_ref(), &karmada_user);
+        Ok::<_, objects::Error>(checked.map(|name| Installation { karmada_user, name }))
     };
     match read.await {
         Ok(checked) => Ok(checked.map_err(|problem| problem.to_string())),
@@ -137,6 +152,18 @@ mod tests {
     use promoter_domain::verdict::SubjectKind;
 
     use super::*;
+
+    #[test]
+    fn karmada_is_nobody_who_asks() {
+        let installation = Installation {
+            karmada_user: "system:serviceaccount:karmada-cluster:karmada-member1".to_owned(),
+            name: "0a1b2c3d".to_owned(),
+        };
+        assert_eq!(installation.requester("0a1b2c3d:alice"), Some("alice"));
+        let karmada = format!("0a1b2c3d:{}", installation.karmada_user);
+        assert_eq!(installation.requester(&karmada), None);
+        assert_eq!(installation.requester("99999999:alice"), None);
+    }
 
     #[test]
     fn what_is_held_says_how_it_goes_on() {

@@ -33,7 +33,7 @@ pub(crate) async fn run(connection: &Connection, action: &Member) -> anyhow::Res
             let user = karmada_user_of(connection, arguments).await?;
             let done = match arguments.output {
                 Some(format) => {
-                    let installation = printed_installation(connection, arguments).await?;
+                    let installation = printed_installation(connection, arguments, &user).await?;
                     let wanted = wanted(arguments, user, installation)?;
                     print(&manifest::documents(&wanted.objects(), format)?);
                     Ok(())
@@ -82,7 +82,7 @@ async fn enable(
     let reached = reach(connection, member).await?;
     not_by_helm(&reached, member).await?;
     let unable = |error| unable(error, &member.cluster, "install");
-    let installation = match installation(&reached).await {
+    let installation = match installation(&reached, &user).await {
         Ok(Some(found)) => found,
         Ok(None) => new_installation()?,
         Err(error) => return Err(unable(error.into()).into()),
@@ -157,9 +157,12 @@ fn wanted(
 async fn printed_installation(
     connection: &Connection,
     arguments: &EnableMember,
+    karmada_user: &str,
 ) -> anyhow::Result<String> {
     let found = match reach(connection, &arguments.member).await {
-        Ok(reached) => installation(&reached).await.map_err(Failure::from),
+        Ok(reached) => installation(&reached, karmada_user)
+            .await
+            .map_err(Failure::from),
         Err(failure) => Err(failure),
     };
     match found {
@@ -178,9 +181,16 @@ async fn printed_installation(
 }
 
 /// The name of the installation that a member has, where its stamps can be trusted.
-async fn installation(reached: &Objects) -> Result<Option<String>, objects::Error> {
+async fn installation(
+    reached: &Objects,
+    karmada_user: &str,
+) -> Result<Option<String>, objects::Error> {
     let (policy, binding) = policy(reached, OPT_IN_POLICY).await?;
-    Ok(opt_in::kept(policy.as_ref(), binding.as_ref()))
+    Ok(opt_in::kept(
+        policy.as_ref(),
+        binding.as_ref(),
+        karmada_user,
+    ))
 }
 
 async fn policy(

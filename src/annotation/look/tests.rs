@@ -365,8 +365,16 @@ fn control_plane() -> Arc<Server> {
 
 fn stamped(stamp: &str) -> Value {
     let mut deployment = deployment("true");
-    deployment["metadata"]["annotations"]["promote.karmada.io/requested-by"] = json!(stamp);
+    let metadata = &mut deployment["metadata"];
+    metadata["annotations"]["promote.karmada.io/requested-by"] = json!(stamp);
+    metadata["managedFields"] = somebody_sets("f:annotations");
     deployment
+}
+
+/// Somebody in the member has opted in by an annotation, or by a label.
+fn somebody_sets(field: &str) -> Value {
+    let fields = json!({"f:metadata": {field: {"f:promote.karmada.io/enabled": {}}}});
+    json!([{"manager": "kubectl", "fieldsV1": fields}])
 }
 
 #[tokio::test]
@@ -449,6 +457,7 @@ async fn a_namespace_asks_for_what_says_nothing_itself() {
     let labelled = json!({"metadata": {
         "labels": {"promote.karmada.io/enabled": "true"},
         "annotations": {"promote.karmada.io/requested-by": "0a1b2c3d:bob"},
+        "managedFields": somebody_sets("f:labels"),
     }});
     let [policy, binding] = admission("0a1b2c3d");
     for (deployment, promoted) in [(silent, true), (deployment("false"), false)] {

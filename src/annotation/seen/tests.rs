@@ -34,6 +34,10 @@ fn deployment(labels: &Value, annotations: &Value) -> ObjectMeta {
     serde_json::from_value(json!({
         "annotations": annotations,
         "labels": labels,
+        "managedFields": [{
+            "manager": "kubectl",
+            "fieldsV1": {"f:metadata": {"f:annotations": {"f:promote.karmada.io/enabled": {}}}},
+        }],
         "name": "web",
         "namespace": "shop",
         "uid": "1",

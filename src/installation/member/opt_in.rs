@@ -21,10 +21,20 @@ pub(super) fn opts_in() -> String {
     format!("({now}).orValue('false') != 'false' && ({now}) != ({was})")
 }
 
-/// Whether a stamp is newly there.
-pub(super) fn stamps() -> String {
+/// Whether somebody opts in or stamps.
+///
+/// What Karmada writes comes from a template. It may say of promotion what it likes and is let
+/// through, but for one thing: a stamp that begins as this installation's do would name somebody who
+/// has never asked.
+pub(super) fn opts_in_or_stamps(installation: &str, karmada_user: &str) -> String {
     let [now, was] = both("annotations", REQUESTED_BY);
-    format!("({now}).hasValue() && ({now}) != ({was})")
+    let stamps = format!("({now}).hasValue() && ({now}) != ({was})");
+    let not_karmada = not_by(karmada_user);
+    let own = literal(&stamp::prefix(installation));
+    format!(
+        "{stamps} && ({not_karmada} || ({now}).value().startsWith({own})) || {not_karmada} && {}",
+        opts_in()
+    )
 }
 
 /// What is created and updated of the kinds that opt in, by every way on which a stamp or an opt-in
@@ -58,10 +68,9 @@ pub(super) fn policy(installation: &str, karmada_user: &str) -> Value {
         "spec": {
             "failurePolicy": "Fail",
             "matchConditions": [
-                {"name": "not-by-karmada", "expression": not_by(karmada_user)},
                 {
                     "name": "opts-in-or-stamps",
-                    "expression": format!("({}) || ({})", opts_in(), stamps()),
+                    "expression": opts_in_or_stamps(installation, karmada_user),
                 },
             ],
             // With the API server's defaults, so that what is installed can be compared with it.
@@ -76,10 +85,12 @@ pub(super) fn policy(installation: &str, karmada_user: &str) -> Value {
                 {"name": "optIn", "expression": opt_in},
                 {"name": "stamp", "expression": stamp},
                 {"name": "place", "expression": PLACE},
+                {"name": "byKarmada", "expression": format!("!({})", not_by(karmada_user))},
             ],
             "validations": [
                 {
-                    "expression": "variables.optIn.orValue('true') in ['true', 'false']",
+                    "expression": "variables.byKarmada || \
+                                   variables.optIn.orValue('true') in ['true', 'false']",
                     "message": format!("{ENABLED} must be \"true\" or \"false\""),
                     "messageExpression": format!(
                         "{} + variables.optIn.orValue('') + '\"'",
@@ -88,7 +99,7 @@ pub(super) fn policy(installation: &str, karmada_user: &str) -> Value {
                     "reason": "Invalid",
                 },
                 {
-                    "expression": MAY_PROMOTE,
+                    "expression": format!("variables.byKarmada || {MAY_PROMOTE}"),
                     "message": "you may not promote Deployments here",
                     "messageExpression": format!(
                         "request.userInfo.username + ' may not promote Deployments of namespace ' \
@@ -106,7 +117,8 @@ pub(super) fn policy(installation: &str, karmada_user: &str) -> Value {
                     "message": format!(
                         "{REQUESTED_BY} says who has opted in, and names nobody else: it is set \
                          by the promoter's admission, which has not answered. Leave it out, or \
-                         take it off (`{REQUESTED_BY}-` of kubectl annotate)"
+                         take it off (`{REQUESTED_BY}-` of kubectl annotate), in the control plane \
+                         where a template has it"
                     ),
                     "reason": "Forbidden",
                 },
@@ -132,14 +144,12 @@ pub fn check(
     Ok(installation)
 }
 
-/// The name of an installation that is there and has pinned stamps since it was made, be it of
-/// another version. Nothing where somebody may have stamped what they liked meanwhile.
+/// The name of an installation that is there, and pins stamps as this version would have them.
+/// Nothing where somebody may have stamped what they liked meanwhile: the name is written on
+/// everything that opts in, and so is no secret from those who wait for such a moment.
 #[must_use]
-pub fn kept(policy: Option<&Value>, binding: Option<&Value>) -> Option<String> {
-    let bound = &crate::binding(OPT_IN_POLICY, "Deny")["spec"];
-    let (policy, binding) = (policy?, binding?);
-    let denies = policy["spec"]["failurePolicy"] == "Fail" && binding["spec"] == *bound;
-    named(policy).filter(|_| denies)
+pub fn kept(policy: Option<&Value>, binding: Option<&Value>, karmada_user: &str) -> Option<String> {
+    check(policy, binding, karmada_user).ok()
 }
 
 /// The installation's name, as a policy has it.

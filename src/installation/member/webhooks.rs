@@ -10,9 +10,9 @@ use crate::{ADMISSION, cel::not_by, metadata};
 /// The webhook's answer names who opted in. What forges a stamp without opting in is put right, too.
 pub(super) fn mutating(calls: &Calls, installation: &str, karmada_user: &str) -> Value {
     let path = format!("/admit/{}/mutate/{installation}", calls.cluster);
-    let concerns = format!("({}) || ({})", opt_in::opts_in(), opt_in::stamps());
+    let concerns = opt_in::opts_in_or_stamps(installation, karmada_user);
     let mut webhook = webhook("stamp.promote.karmada.io", calls, &path, calls.mutating);
-    webhook["matchConditions"] = conditions(karmada_user, "opts-in-or-stamps", &concerns);
+    webhook["matchConditions"] = json!([{"name": "opts-in-or-stamps", "expression": concerns}]);
     // Another webhook may change the opt-in or the stamp after ours. When everything is called anew
     // for that, nothing is called for the first time: what another opts in that ours was not called
     // for bears no stamp, and the hub holds it.
@@ -24,7 +24,10 @@ pub(super) fn mutating(calls: &Calls, installation: &str, karmada_user: &str) ->
 pub(super) fn validating(calls: &Calls, karmada_user: &str) -> Value {
     let path = format!("/admit/{}/validate", calls.cluster);
     let mut webhook = webhook("verdict.promote.karmada.io", calls, &path, calls.validating);
-    webhook["matchConditions"] = conditions(karmada_user, "opts-in", &opt_in::opts_in());
+    webhook["matchConditions"] = json!([
+        {"name": "not-by-karmada", "expression": not_by(karmada_user)},
+        {"name": "opts-in", "expression": opt_in::opts_in()},
+    ]);
     configuration("ValidatingWebhookConfiguration", &webhook)
 }
 
@@ -39,13 +42,6 @@ fn webhook(name: &str, calls: &Calls, path: &str, failure_policy: FailurePolicy)
         "sideEffects": "None",
         "timeoutSeconds": 5,
     })
-}
-
-fn conditions(karmada_user: &str, name: &str, expression: &str) -> Value {
-    json!([
-        {"name": "not-by-karmada", "expression": not_by(karmada_user)},
-        {"name": name, "expression": expression},
-    ])
 }
 
 fn configuration(kind: &str, webhook: &Value) -> Value {

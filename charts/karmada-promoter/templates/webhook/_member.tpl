@@ -1,6 +1,7 @@
 {{- /*
 The name of the installation, which every stamp in the member begins with. The one that is there is
-kept while it has pinned stamps all the time; as `promoter_installation::member::opt_in::kept` has it.
+kept while it pins stamps as this version would have them; as
+`promoter_installation::member::opt_in::kept` has it.
 */ -}}
 {{- define "karmada-promoter.installation" -}}
 {{- $kept := "" -}}
@@ -8,18 +9,18 @@ kept while it has pinned stamps all the time; as `promoter_installation::member:
 {{- $name := "opt-in.promote.karmada.io" -}}
 {{- $policy := lookup $api "ValidatingAdmissionPolicy" "" $name -}}
 {{- $binding := lookup $api "ValidatingAdmissionPolicyBinding" "" $name -}}
-{{- $pins := eq (dig "spec" "failurePolicy" "" $policy) "Fail" -}}
-{{- $bound := deepEqual (dig "spec" (dict) $binding) (dict "policyName" $name "validationActions" (list "Deny")) -}}
-{{- if and $pins $bound -}}
 {{- range dig "spec" "variables" (list) $policy -}}
 {{- if eq .name "installation" -}}
 {{- $kept = trimAll "\"" .expression -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
+{{- $wanted := .Files.Get (printf "member/%s.validatingadmissionpolicy.yaml" $name) -}}
+{{- $wanted = $wanted | replace "@INSTALLATION@" $kept | replace "@KARMADA_USER@" (include "karmada-promoter.karmadaUser" .) | fromYaml -}}
+{{- $pins := deepEqual (dig "spec" (dict) $policy) $wanted.spec -}}
+{{- $bound := deepEqual (dig "spec" (dict) $binding) (dict "policyName" $name "validationActions" (list "Deny")) -}}
 {{- if .Values.webhook.member.installation -}}
 {{- .Values.webhook.member.installation -}}
-{{- else if regexMatch "^[a-z0-9]{8,64}$" $kept -}}
+{{- else if and $pins $bound (regexMatch "^[a-z0-9]{8,64}$" $kept) -}}
 {{- $kept -}}
 {{- else -}}
 {{- randAlphaNum 16 | lower -}}
