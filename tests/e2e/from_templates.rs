@@ -6,6 +6,7 @@ use promoter_api::{
     marks::{ENABLED, PHASE, REQUESTED_BY},
     promotion::Phase,
 };
+use promoter_installation::member::default_karmada_user;
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,7 +23,7 @@ async fn a_stamp_that_a_template_brings_names_nobody() -> Result<()> {
     let states = Recording::start(member, &deployments).await?;
     scene.namespace_in("member1").await?;
     scene.namespace_in_karmada().await?;
-    scene.karmada.create(&policy()).await?;
+    scene.karmada.create(&policy("web")).await?;
     let template = Workload::new("web").deployment(|deployment| {
         deployment["metadata"]["annotations"] = json!({
             (ENABLED): "true",
@@ -59,25 +60,12 @@ async fn a_stamp_that_a_template_brings_names_nobody() -> Result<()> {
         .count();
     ensure!(count < MOST_STATES, "it was written to {count} times");
 
-    // Karmada lets go of it, and leaves it as it is.
-    scene.karmada.delete(&deployments, "web").await?;
-    scene
-        .until_gone(&scene.karmada, &deployments, "web")
-        .await?;
-    scene
-        .eventually("Karmada has let go of it", async || {
-            let works = scene.works().await?;
-            let mut names = works.iter().map(|work| &work["metadata"]["name"]);
-            let is_webs = |name: &Value| name.as_str().is_some_and(|name| name.starts_with("web-"));
-            ensure!(!names.any(is_webs), "its Work is there");
-            Ok(())
-        })
-        .await?;
-    let policies = Kind::propagation_policy();
-    scene.karmada.delete(&policies, "by-hand").await?;
-    scene
-        .until_gone(&scene.karmada, &policies, "by-hand")
-        .await?;
+    // The webhook has put right whom it names.
+    let stamp = live["metadata"]["annotations"][REQUESTED_BY].as_str();
+    let karmada = format!("{installation}:{}", default_karmada_user("member1"));
+    ensure!(stamp == Some(&*karmada), "it is stamped {stamp:?}");
+
+    let_go(&scene, "web").await?;
     scene
         .set_annotations("member1", "web", json!({"team": "storefront"}))
         .await?;
@@ -94,16 +82,38 @@ async fn a_stamp_that_a_template_brings_names_nobody() -> Result<()> {
 /// More than a Deployment goes through until its pods run; a quarrel makes hundreds.
 const MOST_STATES: usize = 40;
 
-fn policy() -> Value {
+/// Has Karmada let go of what [`policy`] propagates, which stays in the member as it is.
+pub(crate) async fn let_go(scene: &Scene, name: &str) -> Result<()> {
+    let (deployments, policies) = (Kind::deployment(), Kind::propagation_policy());
+    scene.karmada.delete(&deployments, name).await?;
+    scene.until_gone(&scene.karmada, &deployments, name).await?;
+    scene
+        .eventually("Karmada has let go of it", async || {
+            let works = scene.works().await?;
+            let mut names = works
+                .iter()
+                .filter_map(|work| work["metadata"]["name"].as_str());
+            let is_its = |work: &str| work.starts_with(&format!("{name}-"));
+            ensure!(!names.any(is_its), "its Work is there");
+            Ok(())
+        })
+        .await?;
+    scene.karmada.delete(&policies, "by-hand").await?;
+    scene.until_gone(&scene.karmada, &policies, "by-hand").await
+}
+
+/// Propagates a Deployment to member1, whatever is there, and never deletes it there.
+pub(crate) fn policy(name: &str) -> Value {
     json!({
         "apiVersion": "policy.karmada.io/v1alpha1",
         "kind": "PropagationPolicy",
         "metadata": {"name": "by-hand"},
         "spec": {
+            "conflictResolution": "Overwrite",
             "placement": {"clusterAffinity": {"clusterNames": ["member1"]}},
             "preserveResourcesOnDeletion": true,
             "resourceSelectors": [
-                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             ],
         },
     })

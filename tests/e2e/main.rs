@@ -37,6 +37,7 @@ mod meanwhile;
 mod namespace_opt_in;
 mod namespaces;
 mod opt_in;
+mod opt_in_federated;
 mod ordinary;
 mod owners;
 mod partway;

@@ -1,20 +1,15 @@
 //! Whoever opts a Deployment in is answered while they wait, in whatever way they do.
 
 use anyhow::{Context as _, Result, ensure};
-use promoter_api::{
-    marks::{ENABLED, REQUESTED_BY},
-    promotion::Phase,
-};
+use promoter_api::marks::{ENABLED, REQUESTED_BY};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Before, Kind, Kubectl, Promoter, Scene, Workload, fleet, kubectl::bind, kubectl_promote,
+    Kind, Kubectl, Promoter, Scene, Workload, fleet,
+    kubectl::bind,
+    kubectl_promote,
+    opting_in::{ACCEPTED, ALICE, VERDICT, assert_accepted, assert_stamp, create, stamp_of},
 };
-
-const ALICE: &str = "alice";
-
-/// What stands in the warning of an opt-in that was accepted.
-const ACCEPTED: &str = "will be promoted to Karmada";
 
 /// The ways to the webhook.
 #[derive(Clone, Copy, Debug)]
@@ -167,18 +162,21 @@ async fn edited(scene: &Scene, stamp: &str) -> Result<()> {
     assert_stamp(scene, "edited", Some(stamp)).await
 }
 
-/// Each of several is answered by itself.
+/// Each of several is answered by itself, also when all ask at the same time.
 async fn several(scene: &Scene, stamp: &str) -> Result<()> {
-    let names = ["one", "two", "three"];
-    for name in names {
+    let names: Vec<_> = (0..10).map(|number| format!("one-of-{number}")).collect();
+    for name in &names {
         create(scene, name).await?;
     }
     let enabled = format!("{ENABLED}=true");
-    let words = [&["annotate", "deployment"], &names[..], &[&enabled]].concat();
-    let answer = Kubectl::of(scene, "member1", ALICE).run(&words).await?;
-    for name in names {
-        assert_accepted(scene, &answer, name, stamp).await?;
-    }
+    let alice = Kubectl::of(scene, "member1", ALICE);
+    let asked = names.iter().map(async |name| {
+        let answer = alice
+            .run(&["annotate", "deployment", name, &enabled])
+            .await?;
+        assert_accepted(scene, &answer, name, stamp).await
+    });
+    futures::future::try_join_all(asked).await?;
     Ok(())
 }
 
@@ -262,131 +260,20 @@ async fn rejected(scene: &Scene) -> Result<()> {
     ] {
         let mut deployment = opted_in("web");
         deployment["metadata"]["namespace"] = json!(namespace);
-        let namespace = format!("--namespace={namespace}");
-        let create = ["create", "--dry-run=server", &namespace];
+        let flag = format!("--namespace={namespace}");
+        let create = ["create", "--dry-run=server", &flag];
         let answer = administrator.give(&create, &deployment).await?;
         answer.assert_error(1, &[words[0], VERDICT, words[1]])?;
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn what_is_federated_is_answered_for() -> Result<()> {
-    let scene = Scene::new("opt-in-again").await?;
-    bind(&scene, "member1", ALICE, "edit").await?;
-    let alice = Kubectl::of(&scene, "member1", ALICE);
-    Workload::typical("web").deploy(&scene, "member1").await?;
-    let before = Before::take(&scene, "member1", "web").await?;
-    let enabled = format!("{ENABLED}=true");
-    let annotate = ["annotate", "deployment", "web", &enabled];
-    let answer = alice.run(&annotate).await?;
-    assert_accepted(&scene, &answer, "web", &stamp_of(&scene).await?).await?;
-    scene.until_phase("web", Phase::Promoted).await?;
-    before.assert_untouched().await?;
-
-    // Taking the annotation off does not un-promote, and setting it again changes nothing.
-    for words in [
-        [&format!("{ENABLED}-")[..], ""],
-        ["--overwrite", &format!("{ENABLED}=false")],
-    ] {
-        let words = words.into_iter().filter(|word| !word.is_empty());
-        let words = ["annotate", "deployment", "web"].into_iter().chain(words);
-        let answer = alice.run(&words.collect::<Vec<_>>()).await?;
-        let release = format!(
-            "kubectl promote release deployment/web -n {}",
-            scene.namespace
-        );
-        answer.assert_error(0, &["Warning", "is federated, and stays so", &release])?;
-        let answer = alice
-            .run(&[&annotate[..], &["--overwrite"]].concat())
+        let words = [words[0], VERDICT, "Namespace"];
+        let label = ["label", "namespace", namespace, "--dry-run=server"];
+        let enabled = format!("{ENABLED}=true");
+        let answer = administrator
+            .run(&[&label[..], &[&enabled]].concat())
             .await?;
-        answer.assert_error(0, &["Warning", "has a Promotion already"])?;
+        answer.assert_error(1, &words)?;
     }
-
-    edits_are_warned_of(&scene, &alice).await?;
-    arrives(&scene).await
-}
-
-/// Whoever edits it here is told that Karmada undoes it, and scales it without a word.
-async fn edits_are_warned_of(scene: &Scene, alice: &Kubectl<'_>) -> Result<()> {
-    let words = [
-        "set",
-        "image",
-        "deployment/web",
-        "app=registry.example/shop/web:6.6",
-    ];
-    let answer = alice.run(&words).await?;
-    let told = format!("Deployment {}/web is federated", scene.namespace);
-    let words = ["Warning", &told, "Karmada will undo", "control plane"];
-    answer.assert_error(0, &words)?;
-    let words = ["label", "deployment", "web", "note=mine"];
-    let answer = alice.run(&words).await?;
-    answer.assert_output(0, &["labeled"])?;
-    ensure!(answer.error.is_empty(), "{answer:?}");
     Ok(())
 }
-
-/// A roll-out from the control plane is refused by nobody.
-async fn arrives(scene: &Scene) -> Result<()> {
-    let image = "registry.example/shop/web:2.0";
-    let words = ["set", "image", "deployment/web", &format!("app={image}")];
-    scene.kubectl("karmada", &words).await?;
-    scene
-        .eventually("the roll-out arrives", async || {
-            let web = scene
-                .member("member1")
-                .get(&Kind::deployment(), "web")
-                .await?;
-            let container = &web["spec"]["template"]["spec"]["containers"][0];
-            ensure!(container["image"] == image, "{container}");
-            Ok(())
-        })
-        .await
-}
-
-#[tokio::test]
-async fn what_karmada_has_already_cannot_opt_in() -> Result<()> {
-    let scene = Scene::new("opt-in-federated").await?;
-    bind(&scene, "member1", ALICE, "edit").await?;
-    Workload::new("web").deploy(&scene, "member1").await?;
-    let before = Before::take(&scene, "member1", "web").await?;
-    scene.namespace_in_karmada().await?;
-    let words = [
-        "promote",
-        "deployment",
-        "web",
-        "-n",
-        &scene.namespace,
-        "-C",
-        "member1",
-    ];
-    fleet::run(&scene.fleet, "karmada", "karmadactl", &words).await?;
-    let alice = Kubectl::of(&scene, "member1", ALICE);
-    let enabled = format!("{ENABLED}=true");
-    let try_it = [
-        "annotate",
-        "deployment",
-        "web",
-        &enabled,
-        "--dry-run=server",
-    ];
-
-    scene
-        .eventually("an opt-in is rejected", async || {
-            let answer = alice.run(&try_it).await?;
-            answer.assert_error(1, &["AlreadyFederated", VERDICT, "web", "member1"])
-        })
-        .await?;
-
-    let answer = alice
-        .run(&["annotate", "deployment", "web", &enabled])
-        .await?;
-    answer.assert_error(1, &["AlreadyFederated", VERDICT])?;
-    assert_stamp(&scene, "web", None).await?;
-    before.assert_untouched().await
-}
-
-const VERDICT: &str = "admission webhook \"verdict.promote.karmada.io\" denied the request";
 
 /// A Service that leads to this machine.
 fn service_of(webhook: &Promoter) -> Value {
@@ -404,36 +291,4 @@ fn opted_in(name: &str) -> Value {
     let annotated =
         workload.deployment(|it| it["metadata"]["annotations"] = json!({(ENABLED): "true"}));
     annotated.object().clone()
-}
-
-async fn create(scene: &Scene, name: &str) -> Result<()> {
-    let workload = Workload::new(name).replicas(0);
-    scene.member("member1").create(workload.object()).await?;
-    Ok(())
-}
-
-/// Alice's stamp, as the member's installation has it.
-async fn stamp_of(scene: &Scene) -> Result<String> {
-    let installation = crate::stamps::installation(scene).await?;
-    Ok(format!("{installation}:{ALICE}"))
-}
-
-/// Fails unless kubectl has said what happens next, and the stamp is there.
-async fn assert_accepted(scene: &Scene, answer: &Answer, name: &str, stamp: &str) -> Result<()> {
-    let subject = format!("{}/{name}", scene.namespace);
-    let words = ["Warning", ACCEPTED, "kubectl promote status"];
-    answer
-        .assert_error(0, &words)
-        .with_context(|| subject.clone())?;
-    assert_stamp(scene, name, Some(stamp)).await
-}
-
-async fn assert_stamp(scene: &Scene, name: &str, stamp: Option<&str>) -> Result<()> {
-    let deployment = scene
-        .member("member1")
-        .get(&Kind::deployment(), name)
-        .await?;
-    let found = deployment["metadata"]["annotations"][REQUESTED_BY].as_str();
-    ensure!(found == stamp, "{name} bears {found:?}, not {stamp:?}");
-    Ok(())
 }

@@ -10,15 +10,21 @@ use promoter_api::{
 use promoter_fleet::Fleet;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, Cluster, Hub, Identity, Kind, Kubectl, Promoter, Scene, Workload, fleet, karmada_in,
-    kubectl::{bind, rules_of},
-    kubectl_promote,
-    user::User,
+use crate::{
+    from_templates::{let_go, policy},
+    support::{
+        Answer, Cluster, Hub, Identity, Kind, Kubectl, Promoter, Scene, Workload, fleet,
+        karmada_in,
+        kubectl::{bind, rules_of},
+        kubectl_promote,
+        user::User,
+    },
 };
 
 const ALICE: &str = "alice";
 const BOB: &str = "bob";
+/// May promote one Deployment.
+const CAROL: &str = "carol";
 /// May edit Deployments, and has no `promote`.
 const MALLORY: &str = "mallory";
 
@@ -65,7 +71,9 @@ async fn nobody_is_forged(fleet: &Arc<Fleet>, promoter: &Promoter, webhook: Webh
     forged.without_the_verb().await?;
     forged.without_the_verb_for_namespaces().await?;
     forged.by_karmada().await?;
-    ordinary_updates_pass(&scene).await
+    forged.by_name().await?;
+    ordinary_updates_pass(&scene).await?;
+    what_is_federated_goes_on(&scene, webhook).await
 }
 
 /// Attempts at naming somebody else, and what is expected of them.
@@ -274,6 +282,41 @@ impl Forged<'_> {
         Ok(())
     }
 
+    /// Who may promote one Deployment may promote no other.
+    async fn by_name(&self) -> Result<()> {
+        let rules = json!([
+            {
+                "apiGroups": ["apps"],
+                "resources": ["deployments"],
+                "verbs": ["create", "get", "patch"],
+            },
+            {
+                "apiGroups": ["apps"],
+                "resourceNames": ["hers"],
+                "resources": ["deployments"],
+                "verbs": ["promote"],
+            },
+        ]);
+        let _rules = rules_of(self.scene, "member1", CAROL, &rules).await?;
+        let carol = self.member_as(CAROL).await?;
+        let stamp = self.stamp(CAROL);
+        let opt_in = annotated(&[(ENABLED, "true"), (REQUESTED_BY, &stamp)]);
+        for (name, may) in [("hers", true), ("another", false)] {
+            self.scene
+                .eventually("carol may create", async || {
+                    carol.ensure(&deployment(name, &[])).await
+                })
+                .await?;
+            let opted_in = carol.patch(&Kind::deployment(), name, &opt_in).await;
+            match (may, self.webhook) {
+                (false, _) => assert_told(opted_in.err(), &["carol may not promote"])?,
+                (true, Webhook::DownAndMissed) => assert_missed(opted_in)?,
+                (true, _) => assert_stamp(&opted_in?, Some(&stamp))?,
+            }
+        }
+        Ok(())
+    }
+
     /// Whoever edits namespaces does not opt in what is in them by that.
     async fn without_the_verb_for_namespaces(&self) -> Result<()> {
         let rules = json!([{
@@ -318,13 +361,32 @@ impl Forged<'_> {
         Ok(())
     }
 
-    /// Karmada, and with it the hub, writes what it likes.
+    /// Karmada writes what its templates say, also of promotion; but they name nobody here.
     async fn by_karmada(&self) -> Result<()> {
-        let karmada = self.member_as(&karmada_in("member1")).await?;
+        let user = karmada_in("member1");
+        let karmada = self.member_as(&user).await?;
         let bob = self.stamp(BOB);
+        let elsewhere = format!("{}:{BOB}", "0".repeat(16));
+        for (name, value, stamp) in [
+            ("by-karmada", "true", None),
+            ("by-karmada-oddly", "perhaps", None),
+            ("by-karmada-elsewhere", "true", Some(elsewhere.as_str())),
+        ] {
+            let stamped = stamp.map(|stamp| (REQUESTED_BY, stamp));
+            let marks: Vec<_> = [(ENABLED, value)].into_iter().chain(stamped).collect();
+            let written = karmada.create(&deployment(name, &marks)).await?;
+            assert_stamp(&written, stamp)?;
+            // Somebody of the member is named by an update no more than by what is created.
+            let forged = annotated(&[(REQUESTED_BY, &bob)]);
+            let forged = karmada.patch(&Kind::deployment(), name, &forged).await;
+            match (self.webhook, stamp) {
+                (Webhook::Up, stamp) => assert_stamp(&forged?, stamp)?,
+                _ => self.put_right(forged, None)?,
+            }
+        }
         let both = [(ENABLED, "true"), (REQUESTED_BY, bob.as_str())];
-        let written = karmada.create(&deployment("by-karmada", &both)).await?;
-        assert_stamp(&written, Some(&bob))
+        let forged = deployment("by-karmada-for-bob", &both);
+        self.put_right(karmada.create(&forged).await, Some(&user))
     }
 
     /// Checks an attempt to be stamped as somebody else: put right, while the webhook is up, to whom
@@ -375,6 +437,44 @@ async fn ordinary_updates_pass(scene: &Scene) -> Result<()> {
         answer.assert_output(0, &["plain"])?;
     }
     Ok(())
+}
+
+/// A roll-out from the control plane arrives, and whoever works in the member goes on.
+async fn what_is_federated_goes_on(scene: &Scene, webhook: Webhook) -> Result<()> {
+    let deployments = Kind::deployment();
+    scene.namespace_in_karmada().await?;
+    scene.karmada.create(&policy("rolled")).await?;
+    let template = Workload::new("rolled").replicas(0);
+    let template = template.deployment(|it| {
+        it["metadata"]["annotations"] = json!({(ENABLED): "true"});
+    });
+    scene.karmada.create(template.object()).await?;
+    let member = scene.member("member1");
+    let arrives = async |image: &str| {
+        scene
+            .eventually("it arrives", async || {
+                let live = member.get(&deployments, "rolled").await?;
+                let container = &live["spec"]["template"]["spec"]["containers"][0];
+                ensure!(container["image"] == image, "{container}");
+                Ok(())
+            })
+            .await
+    };
+    let image = &template.object()["spec"]["template"]["spec"]["containers"][0]["image"];
+    arrives(image.as_str().unwrap_or_default()).await?;
+    let alice = Kubectl::of(scene, "member1", ALICE);
+    for words in [
+        &["scale", "deployment", "rolled", "--replicas=1"][..],
+        &["label", "deployment", "rolled", "tier=front"],
+        &["rollout", "restart", "deployment/rolled"],
+    ] {
+        alice.run(words).await?.assert_output(0, &["rolled"])?;
+    }
+    let image = format!("registry.example/shop/web:{webhook:?}").to_lowercase();
+    let words = ["set", "image", "deployment/rolled", &format!("app={image}")];
+    scene.kubectl("karmada", &words).await?;
+    arrives(&image).await?;
+    let_go(scene, "rolled").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

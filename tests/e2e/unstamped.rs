@@ -10,7 +10,10 @@ use promoter_api::{
 use promoter_installation::member::{Admission, Member, default_karmada_user};
 use serde_json::{Value, json};
 
-use crate::support::{Before, Cluster, Hub, Identity, Kind, Scene, Workload, fleet};
+use crate::{
+    from_templates::{let_go, policy},
+    support::{Before, Cluster, Hub, Identity, Kind, Scene, Workload, fleet},
+};
 
 const INSTALLATION: &str = "5eed0a1b2c3d4e5f";
 const HELD: (Option<Phase>, Option<&str>) = (Some(Phase::Refused), Some("RequesterUnknown"));
@@ -31,6 +34,7 @@ async fn an_opt_in_is_held_until_somebody_can_be_named() -> Result<()> {
     asked_again(&scene).await?;
     before.assert_untouched().await?;
     pinned_again(&scene).await?;
+    left_behind(&scene).await?;
     by_namespace(&scene).await?;
 
     remove(&scene).await?;
@@ -82,7 +86,8 @@ async fn asked_again(scene: &Scene) -> Result<()> {
     scene.until_answer("member1", "web", PROMOTED, &[]).await
 }
 
-/// What was pinned when it was written is believed as soon as the member pins stamps again.
+/// An administrator who puts the same policy back says by that that it may be believed what was
+/// written meanwhile. (`kubectl promote member enable` gives it another name.)
 async fn pinned_again(scene: &Scene) -> Result<()> {
     Workload::new("api").deploy(scene, "member1").await?;
     let before = Before::take(scene, "member1", "api").await?;
@@ -109,6 +114,48 @@ async fn pinned_again(scene: &Scene) -> Result<()> {
     assert_requester(&promotion, "bob")?;
     scene.until_answer("member1", "api", PROMOTED, &[]).await?;
     before.assert_untouched().await
+}
+
+/// Whoever asked some other time is not named for what a template asks.
+async fn left_behind(scene: &Scene) -> Result<()> {
+    let deployments = Kind::deployment();
+    let workload = Workload::new("left").replicas(0);
+    let member = scene.member("member1");
+    scene.karmada.create(workload.object()).await?;
+    member.create(workload.object()).await?;
+    let bob = bob(scene).await?;
+    opt_in_as_bob(scene, &bob, "left").await?;
+    let refused = (Some(Phase::Refused), Some("ConflictingTemplate"));
+    scene.until_answer("member1", "left", refused, &[]).await?;
+    let off = json!({"metadata": {"annotations": {(ENABLED): null}}});
+    bob.patch(&deployments, "left", &off).await?;
+    scene
+        .until_answer("member1", "left", (None, None), &[])
+        .await?;
+
+    let asks = json!({"metadata": {"annotations": {(ENABLED): "true"}}});
+    scene.karmada.patch(&deployments, "left", &asks).await?;
+    scene.karmada.create(&policy("left")).await?;
+    scene
+        .until_warned(member, "Deployment", "left", "AlreadyFederated", &["left"])
+        .await?;
+    let_go(scene, "left").await?;
+    let touch = json!({"team": "storefront"});
+    scene.set_annotations("member1", "left", touch).await?;
+
+    let words = ["nothing recorded it"];
+    scene.until_answer("member1", "left", HELD, &words).await?;
+    let left = member.get(&deployments, "left").await?;
+    let annotations = &left["metadata"]["annotations"];
+    let stamp = format!("{INSTALLATION}:bob");
+    ensure!(
+        annotations[ENABLED] == "true" && annotations[REQUESTED_BY] == stamp.as_str(),
+        "{annotations}"
+    );
+    let found = scene.karmada.find(&Kind::promotion(), "left").await?;
+    ensure!(found.is_none(), "it is promoted: {found:?}");
+    let off = json!({(ENABLED): null});
+    scene.set_annotations("member1", "left", off).await
 }
 
 /// Whoever labels a Namespace asks for what is in it.

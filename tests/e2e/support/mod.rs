@@ -11,6 +11,7 @@
 //! - [`secret_value`]: what Secrets carry, and is found nowhere else after the run;
 //! - [`marks`]: the proof that no trace of Karmada is left;
 //! - [`Kubectl`]: kubectl, as somebody in a member runs it;
+//! - [`opting_in`]: what somebody is told who opts in;
 //! - [`Recording`]: everything that ever happened to the objects of a kind;
 //! - [`promoter`]: the promoter's webhook, and how often it is asked;
 //! - [`kubectl_promote`]: `kubectl promote …`, with its exit code and all that it printed;
@@ -31,6 +32,7 @@ mod kind;
 pub(crate) mod kubectl;
 pub(crate) mod marked;
 pub(crate) mod marks;
+pub(crate) mod opting_in;
 pub(crate) mod plugin;
 pub(crate) mod promoter;
 pub(crate) mod proxy;

@@ -34,6 +34,15 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     unless_interrupted(Box::pin(tell(&arguments))).await
 }
 
+/// Tells it on a fleet of this name.
+pub(crate) async fn on(fleet: String) -> anyhow::Result<()> {
+    tell(&Arguments {
+        keep: false,
+        name: fleet,
+    })
+    .await
+}
+
 async fn tell(arguments: &Arguments) -> anyhow::Result<()> {
     let mut narrator = Narrator::new();
     narrator.chapter("A Karmada control plane and two member clusters, on this machine");

@@ -8,7 +8,7 @@ mod tally;
 use clap::Args;
 
 use self::parts::Parts;
-use crate::{interrupt::unless_interrupted, say::say};
+use crate::{demo, interrupt::unless_interrupted, say::say};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -53,10 +53,22 @@ async fn everything(arguments: &Arguments, parts: &mut Parts) -> anyhow::Result<
     }
     let end_to_end = shared::build(parts, filter).await?;
     if end_to_end > 0 || filter.is_none() {
-        return shared::run(arguments, parts).await;
+        shared::run(arguments, parts).await?;
     }
-    anyhow::ensure!(unit > 0, "no test has such a name");
+    if filter.is_none() {
+        return demo(parts).await;
+    }
+    anyhow::ensure!(unit + end_to_end > 0, "no test has such a name");
     Ok(())
+}
+
+/// What newcomers see first, which checks all that it claims.
+async fn demo(parts: &mut Parts) -> anyhow::Result<()> {
+    let told = async {
+        demo::on(format!("demo-{}", std::process::id())).await?;
+        Ok(((), "ok".to_owned()))
+    };
+    parts.part("demo", told).await
 }
 
 /// What is no test.
