@@ -8,6 +8,7 @@
 )]
 
 use std::{
+    cell::Cell,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -29,6 +30,9 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// No condition takes this long.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long an API server waits for a webhook of ours, the connection included.
+const TIMEOUT_SECONDS: Duration = Duration::from_secs(5);
 
 /// What is left of the chart's limit for what the kernel holds for the pod, such as sockets.
 const KERNEL: u64 = 64 << 20;
@@ -80,18 +84,20 @@ async fn hostile_clients_get_neither_its_memory_nor_its_attention() {
     drop((idle, half));
     webhook.assert_bounded("idle clients");
 
-    // A crowd that announces the longest body there can be, sends a part of it and waits.
-    let mut crowd = Vec::new();
-    let part = vec![b' '; 1 << 20];
-    for _ in 0..CROWD / 4 {
-        let mut client = webhook.connect().await;
-        let _ = client.write_all(&head(PROMOTIONS, 7 << 20)).await;
-        let _ = client.write_all(&part).await;
-        crowd.push(client);
+    // Crowds that announce a body, send a part of it and wait: nothing of a short one; and of the
+    // longest that there can be so much that all of them together take what memory there is.
+    let much = vec![b' '; 384 << 10];
+    for (length, part) in [(100, &much[..0]), (7 << 20, &much[..])] {
+        let mut crowd = Vec::new();
+        for _ in 0..CROWD {
+            let mut client = webhook.connect().await;
+            let _ = client.write_all(&head(PROMOTIONS, length)).await;
+            let _ = client.write_all(part).await;
+            crowd.push(client);
+        }
+        webhook.assert_serves().await;
+        webhook.assert_bounded(&format!("clients with a part of {length} bytes"));
     }
-    webhook.assert_serves().await;
-    webhook.assert_bounded("clients with long bodies");
-    drop(crowd);
 
     // Whole bodies that cost more to understand than to send: alone first, when nothing but what
     // they are decides on the answer, and then several at a time.
@@ -240,11 +246,8 @@ impl Webhook {
             connector: TlsConnector::from(Arc::new(config)),
             folder,
         };
-        let began = Instant::now();
-        while TcpStream::connect(address).await.is_err() {
-            assert!(began.elapsed() < PATIENCE, "the webhook does not listen");
-            sleep(Duration::from_millis(50)).await;
-        }
+        let listens = async || TcpStream::connect(address).await.is_ok();
+        until("the webhook listens", listens).await;
         webhook
     }
 
@@ -274,19 +277,19 @@ impl Webhook {
     /// Asks while nobody else does: as soon as what others had is free again, there is room and
     /// time.
     async fn ask_alone(&self, path: &str, body: &Arc<str>) -> u16 {
-        let began = Instant::now();
-        loop {
-            let status = self.ask(path, Arc::clone(body)).await;
-            if ![408, 503].contains(&status) || began.elapsed() > PATIENCE {
-                return status;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
+        let status = Cell::new(0);
+        until("there is room for one", async || {
+            status.set(self.ask(path, Arc::clone(body)).await);
+            ![408, 503].contains(&status.get())
+        })
+        .await;
+        status.get()
     }
 
     async fn assert_serves(&self) {
         let body: Arc<str> = of_promotion("{}").into();
-        assert_eq!(self.ask(PROMOTIONS, body).await, 200);
+        let status = timeout(TIMEOUT_SECONDS, self.ask(PROMOTIONS, body)).await;
+        assert_eq!(status.expect("an API server has given up"), 200);
     }
 
     fn assert_bounded(&self, by: &str) {
@@ -344,6 +347,15 @@ fn raise_the_limit_of_open_files() {
         maximum,
     };
     setrlimit(Resource::Nofile, raised).unwrap();
+}
+
+/// Looks again and again until it is so.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "still not: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// One that nobody listens on at the moment.

@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use json_patch::Patch;
 use promoter_api::promotion::Requester;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -102,11 +102,14 @@ pub(crate) enum Operation {
     Other,
 }
 
-/// A user, as the API server's authenticator knows it.
+/// A user, as the API server's authenticator knows it. Go writes a list that was never made as
+/// `null`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
 pub(crate) struct UserInfo {
-    extra: BTreeMap<String, Vec<String>>,
+    #[serde(deserialize_with = "or_default")]
+    extra: BTreeMap<String, Option<Vec<String>>>,
+    #[serde(deserialize_with = "or_default")]
     groups: Vec<String>,
     uid: String,
     pub(crate) username: String,
@@ -255,6 +258,15 @@ pub(crate) fn allow_unread(body: &[u8]) -> Option<Answered> {
     })
 }
 
+/// What stands there, or what stands for nothing where that is `null`.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 impl From<Verdict> for Decision {
     fn from(verdict: Verdict) -> Self {
         Self {
@@ -268,9 +280,12 @@ impl From<Verdict> for Decision {
 impl From<&UserInfo> for Requester {
     /// A user of the control plane, which is the API server that asks.
     fn from(user: &UserInfo) -> Self {
+        let extra = user.extra.iter();
         Self {
             cluster: None,
-            extra: user.extra.clone(),
+            extra: extra
+                .map(|(key, values)| (key.clone(), values.clone().unwrap_or_default()))
+                .collect(),
             groups: user.groups.clone(),
             uid: (!user.uid.is_empty()).then(|| user.uid.clone()),
             username: user.username.clone(),

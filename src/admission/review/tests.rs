@@ -72,6 +72,25 @@ fn objects_are_borrowed_as_they_came() {
     assert!(answer.is_ok());
 }
 
+/// As Go writes lists that were never made.
+#[test]
+fn what_a_user_has_none_of_may_be_null() {
+    let user =
+        json!({"username": "alice", "groups": null, "extra": {"scope": null, "team": ["x"]}});
+    let body = review(&json!({"uid": "1", "operation": "CREATE", "userInfo": user}));
+    let answer = answer(&body, |request| {
+        let requester = Requester::from(&request.user_info);
+        assert_eq!(requester.username, "alice");
+        assert!(requester.groups.is_empty());
+        assert!(requester.extra["scope"].is_empty());
+        assert_eq!(requester.extra["team"], ["x"]);
+        Verdict::Allowed.into()
+    });
+    assert!(answer.is_ok());
+    let body = review(&json!({"uid": "1", "operation": "CREATE", "userInfo": {"extra": null}}));
+    assert!(super::answer(&body, |_| Verdict::Allowed.into()).is_ok());
+}
+
 #[test]
 fn what_is_no_review_is_told_apart() {
     let kind = json!({"apiVersion": "v1", "kind": "Pod"}).to_string();

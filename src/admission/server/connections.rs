@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use hyper::{server::conn::http1, service::service_fn};
@@ -24,6 +26,10 @@ use crate::{Routes, metrics::Metrics};
 /// How much of a header is read, and how much of a body at a time.
 const BUFFER: usize = 64 << 10;
 
+/// How long a body may take while others wait for the place. An API server sends it together with
+/// the header, and is gone itself when it has waited for a place for a few seconds.
+const UNDISTURBED: Duration = Duration::from_millis(250);
+
 /// All connections of the server.
 pub(super) struct Connections {
     shared: Arc<Shared>,
@@ -36,30 +42,40 @@ pub(super) struct Shared {
     pub(super) budget: Budget,
     /// Whether somebody waits for room.
     crowded: AtomicBool,
-    idle: Idle,
     /// Whether clients are to go elsewhere, each after its next answer.
     leaving: AtomicBool,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
     pub(super) routes: Arc<Routes>,
     slots: Arc<Semaphore>,
+    waiting: Waiting,
 }
 
-/// The connections that wait for a request, or for the rest of a handshake or a header.
+/// The connections that wait for their clients.
 #[derive(Default)]
-struct Idle(Mutex<Waiting>);
+struct Waiting(Mutex<Queue>);
 
 #[derive(Default)]
-struct Waiting {
-    /// In the order in which they began to wait.
-    by_age: BTreeMap<u64, CancellationToken>,
+struct Queue {
+    /// In the order in which they make way.
+    by_place: BTreeMap<Place, CancellationToken>,
     next: u64,
+}
+
+/// What a connection waits for. Who asks for nothing makes way before who has begun to ask, and of
+/// either the one that does so the longest.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+enum Place {
+    /// A request, or the rest of a handshake or a header.
+    Request { number: u64 },
+    /// The rest of a body.
+    Body { since: Instant, number: u64 },
 }
 
 /// One connection.
 pub(super) struct Connection {
     /// Its place among those that wait, if it does.
-    place: Mutex<Option<u64>>,
+    place: Mutex<Option<Place>>,
     pub(super) shared: Arc<Shared>,
     /// It has to make way.
     way: CancellationToken,
@@ -71,12 +87,12 @@ impl Connections {
             shared: Arc::new(Shared {
                 budget: Budget::new(limits.long_bodies),
                 crowded: AtomicBool::new(false),
-                idle: Idle::default(),
                 leaving: AtomicBool::new(false),
                 limits,
                 metrics,
                 routes,
                 slots: Arc::new(Semaphore::new(limits.connections)),
+                waiting: Waiting::default(),
             }),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -132,16 +148,24 @@ impl Connections {
     async fn slot(&self) -> Option<OwnedSemaphorePermit> {
         let Shared {
             crowded,
-            idle,
             slots,
+            waiting,
             ..
         } = &*self.shared;
         if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
             return Some(slot);
         }
         crowded.store(true, Ordering::Relaxed);
-        idle.dismiss_oldest();
-        let slot = Arc::clone(slots).acquire_owned().await;
+        let mut room = pin!(Arc::clone(slots).acquire_owned());
+        let slot = loop {
+            if waiting.dismiss() {
+                break room.await;
+            }
+            // A body that comes now may not be whole then.
+            if let Ok(slot) = timeout(UNDISTURBED, room.as_mut()).await {
+                break slot;
+            }
+        };
         crowded.store(false, Ordering::Relaxed);
         slot.ok()
     }
@@ -149,32 +173,43 @@ impl Connections {
 
 impl Connection {
     fn new(shared: &Arc<Shared>) -> Self {
-        let way = CancellationToken::new();
-        shared.metrics.connections.inc();
-        Self {
-            place: Mutex::new(Some(shared.idle.enter(&way))),
+        let connection = Self {
+            place: Mutex::new(None),
             shared: Arc::clone(shared),
-            way,
-        }
+            way: CancellationToken::new(),
+        };
+        shared.metrics.connections.inc();
+        connection.waits(|number| Place::Request { number });
+        connection
     }
 
-    /// A request has come.
+    /// A request has begun to come.
+    pub(super) fn is_asking(&self, since: Instant) {
+        self.waits(|number| Place::Body { since, number });
+    }
+
+    /// All of it has come.
     pub(super) fn is_busy(&self) {
         if let Some(place) = self.place().take() {
-            self.shared.idle.leave(place);
+            self.shared.waiting.leave(place);
         }
     }
 
     /// It has been answered. Tells whether the connection may stay.
     pub(super) fn is_idle(&self) -> bool {
-        *self.place() = Some(self.shared.idle.enter(&self.way));
+        self.waits(|number| Place::Request { number });
         let Shared {
             crowded, leaving, ..
         } = &*self.shared;
         !crowded.load(Ordering::Relaxed) && !leaving.load(Ordering::Relaxed)
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<u64>> {
+    fn waits(&self, at: impl FnOnce(u64) -> Place) {
+        let mut place = self.place();
+        *place = Some(self.shared.waiting.enter(*place, &self.way, at));
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Place>> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -186,26 +221,44 @@ impl Drop for Connection {
     }
 }
 
-impl Idle {
-    fn enter(&self, way: &CancellationToken) -> u64 {
-        let mut waiting = self.waiting();
-        let place = waiting.next;
-        waiting.next += 1;
-        waiting.by_age.insert(place, way.clone());
+impl Waiting {
+    /// Takes a place in the stead of the one before, if there was one.
+    fn enter(
+        &self,
+        before: Option<Place>,
+        way: &CancellationToken,
+        at: impl FnOnce(u64) -> Place,
+    ) -> Place {
+        let mut queue = self.queue();
+        let left = before.and_then(|place| queue.by_place.remove(&place));
+        let place = at(queue.next);
+        queue.next += 1;
+        queue
+            .by_place
+            .insert(place, left.unwrap_or_else(|| way.clone()));
         place
     }
 
-    fn leave(&self, place: u64) {
-        self.waiting().by_age.remove(&place);
+    fn leave(&self, place: Place) {
+        self.queue().by_place.remove(&place);
     }
 
-    fn dismiss_oldest(&self) {
-        if let Some((_, way)) = self.waiting().by_age.pop_first() {
-            way.cancel();
+    /// Has the first make way. Tells whether there is one that may be sent away.
+    fn dismiss(&self) -> bool {
+        let mut queue = self.queue();
+        let Some(first) = queue.by_place.first_entry() else {
+            return false;
+        };
+        if let Place::Body { since, .. } = first.key()
+            && since.elapsed() < UNDISTURBED
+        {
+            return false;
         }
+        first.remove().cancel();
+        true
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -242,7 +295,7 @@ async fn serve(
         .header_read_timeout(limits.idle)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
+    let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = stop.cancelled() => {

@@ -27,14 +27,14 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let began = Instant::now();
-    connection.is_busy();
+    connection.is_asking(began);
     let (head, body) = request.into_parts();
     let Shared {
         metrics, routes, ..
     } = &*connection.shared;
     let route = route(routes, &head.method, head.uri.path(), &head.headers);
     let answered = match &route {
-        Ok(route) => review(&connection.shared, *route, body).await,
+        Ok(route) => review(&connection, *route, body).await,
         Err(refusal) => Err(refusal.clone()),
     };
     let told = answered.as_ref().map_err(|(status, _)| *status);
@@ -55,7 +55,12 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-async fn review(shared: &Shared, route: Route<'_>, body: Incoming) -> Result<Answered, Refusal> {
+async fn review(
+    connection: &Connection,
+    route: Route<'_>,
+    body: Incoming,
+) -> Result<Answered, Refusal> {
+    let shared = &connection.shared;
     let body = shared
         .budget
         .read(body, &shared.limits)
@@ -75,6 +80,7 @@ async fn review(shared: &Shared, route: Route<'_>, body: Incoming) -> Result<Ans
                 format!("a review has {} bytes at the most", shared.limits.body),
             ),
         })?;
+    connection.is_busy();
     if body.bytes.is_empty() {
         return Err((StatusCode::BAD_REQUEST, "there is no body".to_owned()));
     }

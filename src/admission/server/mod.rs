@@ -3,7 +3,8 @@
 //! An API server speaks HTTP/1.1 over TLS, keeps up to 25 idle connections for 90 s, opens more
 //! while it has more to ask, and never resumes a session. So idle connections are kept for longer
 //! than that, and nothing but the number of connections is limited: when they are too many,
-//! those make way that have been idle the longest.
+//! those make way that have been idle the longest, and when none is idle, those that announce a body
+//! and do not send it.
 
 mod body;
 mod certificates;

@@ -6,12 +6,23 @@ use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use super::support::{Client, Fixture, PATIENCE, head, post, review};
 
+/// How long an API server waits for a webhook of ours, the connection included.
+const TIMEOUT_SECONDS: Duration = Duration::from_secs(5);
+
 async fn assert_served(fixture: &Fixture) {
-    let answer = timeout(PATIENCE, async {
+    let answer = timeout(TIMEOUT_SECONDS, async {
         fixture.connect().await.ask(&post(&review("1"))).await
     })
     .await;
     assert_eq!(answer.unwrap().status, 200);
+}
+
+/// A client whose body the server waits for.
+async fn announced(fixture: &Fixture, length: usize) -> Client {
+    let mut client = fixture.connect().await;
+    let lines = format!("Content-Length: {length}\r\nExpect: 100-continue");
+    assert_eq!(client.ask(&head(&lines)).await.status, 100);
+    client
 }
 
 #[tokio::test]
@@ -36,7 +47,11 @@ async fn a_body_that_is_too_long_is_not_read() {
 
 #[tokio::test]
 async fn long_bodies_share_what_memory_there_is() {
-    let fixture = Fixture::start(|limits| limits.long_bodies = 1 << 20).await;
+    let fixture = Fixture::start(|limits| {
+        limits.body_timeout = 3 * PATIENCE;
+        limits.long_bodies = 1 << 20;
+    })
+    .await;
     let long = vec![b' '; (256 << 10) + (3 << 18)];
     // Three quarters are taken by one that does not end.
     let mut holds = fixture.connect().await;
@@ -182,4 +197,38 @@ async fn those_that_are_busy_keep_their_place() {
     }
     busy.send(&body).await.unwrap();
     assert_eq!(busy.answer().await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn those_that_owe_a_body_make_way() {
+    let fixture = Fixture::start(|limits| {
+        limits.body_timeout = 3 * PATIENCE;
+        limits.connections = 8;
+    })
+    .await;
+    let mut slow: Vec<Client> = Vec::new();
+    for _ in 0..24 {
+        slow.push(announced(&fixture, 100).await);
+        // Half of them send a little again and again, unless they were dismissed.
+        for client in slow.iter_mut().step_by(2) {
+            let _ = client.send(b" ").await;
+        }
+    }
+    assert_served(&fixture).await;
+    slow[0].until_closed().await;
+    slow[1].until_closed().await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_at_once_is_waited_for() {
+    let fixture = Fixture::start(|limits| limits.connections = 1).await;
+    let body = review("1");
+    for _ in 0..5 {
+        let mut busy = announced(&fixture, body.len()).await;
+        let waits = timeout(Duration::from_millis(100), fixture.connect()).await;
+        assert!(waits.is_err(), "somebody is served in its place");
+        busy.send(&body).await.unwrap();
+        assert_eq!(busy.answer().await.unwrap().status, 200);
+    }
+    assert_served(&fixture).await;
 }
