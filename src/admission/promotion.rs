@@ -3,13 +3,13 @@
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use promoter_api::{marks, promotion::Requester};
 use serde::Deserialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use crate::review::{Denial, Operation, Request, Verdict};
 
 /// As much of a Promotion as is decided on.
-#[derive(Default, Deserialize)]
-struct Promotion {
+#[derive(Deserialize)]
+pub(crate) struct Promotion {
     #[serde(default)]
     metadata: Metadata,
     spec: Option<Map<String, Value>>,
@@ -24,22 +24,19 @@ struct Metadata {
 /// before. What a person wrote there is not trusted, and not needed.
 ///
 /// The hub names others, who are users of members; what it writes is left alone.
-pub(crate) fn decide(request: &Request<'_>, hub_user: &str) -> Verdict {
-    if request.operation == Operation::Other || request.user_info.username == hub_user {
+pub(crate) fn decide(request: &Request<'_, Promotion>, hub_user: &str) -> Verdict {
+    if is_left_alone(request, hub_user) {
         return Verdict::Allowed;
     }
-    let read = |object| read(object).map_err(|error| denied(&error));
-    let (new, old) = match (read(request.object), read(request.old_object)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(verdict), _) | (_, Err(verdict)) => return verdict,
-    };
+    let (new, old) = (request.object.as_ref(), request.old_object.as_ref());
     // Without a spec, the API server refuses it by its schema.
-    let Some(spec) = new.spec else {
+    let Some(spec) = new.and_then(|new| new.spec.as_ref()) else {
         return Verdict::Allowed;
     };
     // The same once more is a wish, too: of whoever asks now.
-    let asks_again = requested_at(&new.metadata) != requested_at(&old.metadata);
-    if request.operation == Operation::Update && old.spec.as_ref() == Some(&spec) && !asks_again {
+    let asks_again = new.and_then(requested_at) != old.and_then(requested_at);
+    let was = old.and_then(|old| old.spec.as_ref());
+    if request.operation == Operation::Update && was == Some(spec) && !asks_again {
         return Verdict::Allowed;
     }
     let requester = match serde_json::to_value(Requester::from(&request.user_info)) {
@@ -56,15 +53,29 @@ pub(crate) fn decide(request: &Request<'_>, hub_user: &str) -> Verdict {
     })]))
 }
 
-fn requested_at(metadata: &Metadata) -> Option<&Value> {
-    metadata.annotations.as_ref()?.get(marks::REQUESTED_AT)
+/// What is said of one that is not what its type says.
+pub(crate) fn unreadable<O>(
+    request: &Request<'_, O>,
+    hub_user: &str,
+    error: &serde_json::Error,
+) -> Verdict {
+    if is_left_alone(request, hub_user) {
+        Verdict::Allowed
+    } else {
+        denied(error)
+    }
 }
 
-fn read(object: Option<&RawValue>) -> Result<Promotion, serde_json::Error> {
-    object.map_or_else(
-        || Ok(Promotion::default()),
-        |object| serde_json::from_str(object.get()),
-    )
+fn is_left_alone<O>(request: &Request<'_, O>, hub_user: &str) -> bool {
+    request.operation == Operation::Other || request.user_info.username == hub_user
+}
+
+fn requested_at(promotion: &Promotion) -> Option<&Value> {
+    promotion
+        .metadata
+        .annotations
+        .as_ref()?
+        .get(marks::REQUESTED_AT)
 }
 
 fn denied(error: &serde_json::Error) -> Verdict {

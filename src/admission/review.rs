@@ -1,7 +1,7 @@
 //! The AdmissionReview: what an API server asks, and how it wants to be answered.
 //!
-//! Only the envelope is read here. The objects in it are borrowed as they came: many a decision
-//! needs little of them, or nothing.
+//! Only the envelope is read here. Of the objects in it as much is read, in the same go, as whoever
+//! decides needs of them.
 //!
 //! Source: `k8s.io/api/admission/v1`, and `VerifyAdmissionResponse` of `k8s.io/apiserver`.
 
@@ -10,8 +10,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use json_patch::Patch;
 use promoter_api::promotion::Requester;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -43,22 +42,22 @@ pub(crate) enum Malformed {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Question<'a> {
+#[serde(bound(deserialize = "O: Deserialize<'de>"), rename_all = "camelCase")]
+struct Question<'a, O> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
-    request: Option<Request<'a>>,
+    request: Option<Request<'a, O>>,
 }
 
-/// What an API server asks about.
+/// What an API server asks about, with as much of the objects as is decided on.
 ///
 /// Whether it is a dry run is not read: nobody is answered otherwise for that.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Request<'a> {
+#[serde(bound(deserialize = "O: Deserialize<'de>"), rename_all = "camelCase")]
+pub(crate) struct Request<'a, O> {
     /// What the object is.
     #[serde(borrow, default)]
     pub(crate) kind: Kind<'a>,
@@ -69,11 +68,9 @@ pub(crate) struct Request<'a> {
     #[serde(borrow, default)]
     pub(crate) namespace: Cow<'a, str>,
     /// The object as it is to be; none when it is deleted.
-    #[serde(borrow)]
-    pub(crate) object: Option<&'a RawValue>,
+    pub(crate) object: Option<O>,
     /// The object as it is; none when it is created.
-    #[serde(borrow)]
-    pub(crate) old_object: Option<&'a RawValue>,
+    pub(crate) old_object: Option<O>,
     /// What is to be done with it.
     pub(crate) operation: Operation,
     #[serde(borrow, default)]
@@ -190,30 +187,52 @@ struct Response<'a> {
     warnings: &'a [String],
 }
 
-/// Answers a review by what `decide` says of its request.
-pub(crate) fn answer(
-    body: &[u8],
-    decide: impl FnOnce(&Request<'_>) -> Decision,
+/// Answers a review by what `decide` says of its request. Where the objects are not what it needs of
+/// them, it is answered all the same, by what `unreadable` says.
+pub(crate) fn answer<'a, O: Deserialize<'a>>(
+    body: &'a [u8],
+    decide: impl FnOnce(&Request<'a, O>) -> Decision,
+    unreadable: impl FnOnce(&Request<'a, IgnoredAny>, &serde_json::Error) -> Decision,
 ) -> Result<Answered, Malformed> {
-    let Question {
-        api_version,
-        kind,
-        request,
-    } = serde_json::from_slice(body)?;
-    if api_version != API_VERSION || kind != KIND {
-        return Err(Malformed::Kind {
-            api_version: api_version.into_owned(),
-            kind: kind.into_owned(),
-        });
+    match serde_json::from_slice::<Question<'a, O>>(body) {
+        Ok(question) => question.answer(decide),
+        Err(error) => match serde_json::from_slice::<Question<'a, IgnoredAny>>(body) {
+            Ok(question) => question.answer(|request| unreadable(request, &error)),
+            Err(_) => Err(error.into()),
+        },
     }
-    let request = request
-        .filter(|request| !request.uid.is_empty())
-        .ok_or(Malformed::NoRequest)?;
+}
+
+impl<'a, O> Question<'a, O> {
+    fn answer(
+        self,
+        decide: impl FnOnce(&Request<'a, O>) -> Decision,
+    ) -> Result<Answered, Malformed> {
+        let Self {
+            api_version,
+            kind,
+            request,
+        } = self;
+        if api_version != API_VERSION || kind != KIND {
+            return Err(Malformed::Kind {
+                api_version: api_version.into_owned(),
+                kind: kind.into_owned(),
+            });
+        }
+        let request = request
+            .filter(|request| !request.uid.is_empty())
+            .ok_or(Malformed::NoRequest)?;
+        answered(&request.uid, decide(&request))
+    }
+}
+
+/// A decision as it is sent.
+fn answered(uid: &str, decision: Decision) -> Result<Answered, Malformed> {
     let Decision {
         audit,
         verdict,
         warnings,
-    } = decide(&request);
+    } = decision;
     let (outcome, patch, status) = match &verdict {
         Verdict::Allowed => (Outcome::Allowed, None, None),
         Verdict::Patched(patch) => {
@@ -232,7 +251,7 @@ pub(crate) fn answer(
             patch_type: patch.is_some().then_some("JSONPatch"),
             patch,
             status,
-            uid: &request.uid,
+            uid,
             warnings: &warnings,
         },
     })?;

@@ -70,13 +70,23 @@ impl Routes {
         if let Some(answered) = unread {
             return Ok(answered);
         }
-        let answered = review::answer(body, |request| match route {
-            Route::Promotions => promotion::decide(request, &self.hub_user).into(),
-            Route::Stamp(installation) => opt_in::stamp(request, installation),
-            Route::Verdict(cluster) => {
-                opt_in::verdict(request, cluster, &self.opt_ins, self.index.as_deref())
-            }
-        });
+        let answered = match route {
+            Route::Promotions => review::answer(
+                body,
+                |request| promotion::decide(request, &self.hub_user).into(),
+                |request, error| promotion::unreadable(request, &self.hub_user, error).into(),
+            ),
+            Route::Stamp(installation) => review::answer(
+                body,
+                |request| opt_in::stamp(request, installation),
+                opt_in::unreadable,
+            ),
+            Route::Verdict(cluster) => review::answer(
+                body,
+                |request| opt_in::verdict(request, cluster, &self.opt_ins, self.index.as_deref()),
+                opt_in::unreadable,
+            ),
+        };
         answered.map_err(|malformed| (StatusCode::BAD_REQUEST, malformed.to_string()))
     }
 

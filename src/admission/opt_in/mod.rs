@@ -15,7 +15,7 @@ mod verdict;
 
 use std::sync::LazyLock;
 
-pub(crate) use self::{stamp::stamp, verdict::verdict};
+pub(crate) use self::{change::unreadable, stamp::stamp, verdict::verdict};
 use memchr::memmem::Finder;
 use promoter_api::marks;
 

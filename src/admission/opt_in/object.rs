@@ -8,51 +8,10 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::value::RawValue;
 
 /// An object's part in opting in.
-#[derive(Default)]
-pub(super) struct Object<'a> {
-    /// Whether it has annotations at all.
-    pub(super) annotated: bool,
-    /// Whether it is being deleted.
-    pub(super) deleting: bool,
-    /// Its name, and empty where it has none yet.
-    pub(super) name: Cow<'a, str>,
-    /// Who asked.
-    pub(super) stamp: Option<Cow<'a, str>>,
-    /// What it says about promotion.
-    pub(super) value: Option<Cow<'a, str>>,
-}
-
-impl<'a> Object<'a> {
-    /// Reads an object; one that is not there says nothing.
-    pub(super) fn read(
-        object: Option<&'a RawValue>,
-        kind: SubjectKind,
-    ) -> Result<Self, serde_json::Error> {
-        let Some(object) = object else {
-            return Ok(Self::default());
-        };
-        let Whole { metadata } = serde_json::from_str(object.get())?;
-        let annotated = metadata.annotations.is_some();
-        let annotations = metadata.annotations.unwrap_or_default();
-        let value = match kind {
-            SubjectKind::Deployment => annotations.enabled,
-            SubjectKind::Namespace => metadata.labels.unwrap_or_default().enabled,
-        };
-        Ok(Self {
-            annotated,
-            deleting: metadata.deletion_timestamp.is_some(),
-            name: metadata.name,
-            stamp: annotations.requested_by,
-            value,
-        })
-    }
-}
-
 #[derive(Deserialize)]
-struct Whole<'a> {
+pub(crate) struct Object<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
 }
@@ -67,6 +26,39 @@ struct Metadata<'a> {
     labels: Option<Marks<'a>>,
     #[serde(borrow, default)]
     name: Cow<'a, str>,
+}
+
+impl Object<'_> {
+    /// Whether it has annotations at all.
+    pub(super) const fn is_annotated(&self) -> bool {
+        self.metadata.annotations.is_some()
+    }
+
+    /// Whether it is being deleted.
+    pub(super) const fn is_going(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Its name, and empty where it has none yet.
+    pub(super) fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// Who asked.
+    pub(super) fn stamp(&self) -> Option<&str> {
+        let annotations = self.metadata.annotations.as_ref()?;
+        annotations.requested_by.as_deref()
+    }
+
+    /// What it says about promotion.
+    pub(super) fn value(&self, kind: SubjectKind) -> Option<&str> {
+        let metadata = &self.metadata;
+        let marks = match kind {
+            SubjectKind::Deployment => metadata.annotations.as_ref(),
+            SubjectKind::Namespace => metadata.labels.as_ref(),
+        };
+        marks?.enabled.as_deref()
+    }
 }
 
 /// Our labels or annotations of an object. The others may be long, and are passed over.

@@ -7,40 +7,37 @@ use promoter_api::marks;
 use promoter_domain::stamp;
 use serde_json::{Value, json};
 
-use super::change::Change;
+use super::{change::Change, object::Object};
 use crate::review::{Decision, Request, Verdict};
 
 /// Stamps what newly opts in with the request's user. A stamp that comes in any other way is put
 /// back to what it was; one that is left out is lost, and nobody is stamped in its place.
 ///
 /// `installation` names the policy that pins stamps in the member.
-pub(crate) fn stamp(request: &Request<'_>, installation: &str) -> Decision {
-    let change = match Change::read(request) {
-        Ok(Some(change)) => change,
-        Ok(None) => return Verdict::Allowed.into(),
-        Err(denial) => return Verdict::Denied(denial).into(),
+pub(crate) fn stamp<'a>(request: &Request<'a, Object<'a>>, installation: &str) -> Decision {
+    let Some(change) = Change::of(request) else {
+        return Verdict::Allowed.into();
     };
-    let username = &request.user_info.username;
     let opts_in = change.opts_in().is_some();
-    let Change { new, old, .. } = change;
+    let [new, old] = [change.new, change.old].map(|object| object.and_then(Object::stamp));
+    let username = &request.user_info.username;
     let (wanted, done) = if opts_in {
         // A stamp without a name would be nobody's.
         let stamp = (!username.is_empty()).then(|| stamp::stamp(installation, username));
         (stamp.map(Cow::Owned), "set")
-    } else if new.stamp.is_some() && new.stamp != old.stamp {
-        let done = if old.stamp.is_some() {
-            "restored"
-        } else {
-            "removed"
-        };
-        (old.stamp, done)
+    } else if new.is_some() && new != old {
+        let done = if old.is_some() { "restored" } else { "removed" };
+        (old.map(Cow::Borrowed), done)
     } else {
         return Verdict::Allowed.into();
     };
-    let verdict = match (&wanted, &new.stamp) {
-        (wanted, stamp) if wanted == stamp => Verdict::Allowed,
-        (Some(wanted), _) => Verdict::Patched(Patch(vec![add(wanted, new.annotated)])),
-        (None, _) => Verdict::Patched(Patch(vec![PatchOperation::Remove(RemoveOperation {
+    let verdict = match &wanted {
+        wanted if wanted.as_deref() == new => Verdict::Allowed,
+        Some(wanted) => {
+            let annotated = change.new.is_some_and(Object::is_annotated);
+            Verdict::Patched(Patch(vec![add(wanted, annotated)]))
+        }
+        None => Verdict::Patched(Patch(vec![PatchOperation::Remove(RemoveOperation {
             path: pointer(),
         })])),
     };

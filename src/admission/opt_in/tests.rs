@@ -1,11 +1,12 @@
 use promoter_domain::opt_in::OptIns;
 use proptest::{collection::btree_map, prelude::*};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use super::*;
+use super::{object::Object, *};
 use crate::{
     index::Index,
-    review::{self, Decision, Verdict},
+    review::{self, Decision, Request, Verdict},
 };
 
 const INSTALLATION: &str = "0a1b2c3d4e5f6789";
@@ -28,8 +29,23 @@ fn request(kind: &str, operation: &str, new: &Value, old: Option<&Value>) -> Str
 }
 
 fn stamped(kind: &str, operation: &str, new: &Value, old: Option<&Value>) -> Decision {
-    let request = request(kind, operation, new, old);
-    stamp(&serde_json::from_str(&request).unwrap(), INSTALLATION)
+    decided(&request(kind, operation, new, old), |request| {
+        stamp(request, INSTALLATION)
+    })
+}
+
+/// As it is when a whole review is read.
+fn decided<'a>(
+    request: &'a str,
+    decide: impl FnOnce(&Request<'a, Object<'a>>) -> Decision,
+) -> Decision {
+    match serde_json::from_str(request) {
+        Ok(request) => decide(&request),
+        Err(error) => {
+            let request: Request<'_, IgnoredAny> = serde_json::from_str(request).unwrap();
+            unreadable(&request, &error)
+        }
+    }
 }
 
 /// The object after the decision.
@@ -47,12 +63,9 @@ fn judged(kind: &str, request_of: &Value, old: Option<&Value>, allowed: &str) ->
     let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
     let request = request(kind, operation, request_of, old);
     let opt_ins: OptIns = vec![allowed.parse().unwrap()].into();
-    verdict(
-        &serde_json::from_str(&request).unwrap(),
-        "member1",
-        &opt_ins,
-        None,
-    )
+    decided(&request, |request| {
+        verdict(request, "member1", &opt_ins, None)
+    })
 }
 
 fn deployment(annotations: &Value) -> Value {
@@ -391,10 +404,18 @@ proptest! {
             &rest[1..],
         );
         let unread = review::allow_unread(body.as_bytes()).unwrap();
-        let read = review::answer(body.as_bytes(), |_| Verdict::Allowed.into()).unwrap();
-        prop_assert_eq!(&unread.body, &read.body);
+        let read = review::answer::<IgnoredAny>(
+            body.as_bytes(),
+            |_| Verdict::Allowed.into(),
+            unreadable,
+        );
+        prop_assert_eq!(&unread.body, &read.unwrap().body);
         if !may_concern(body.as_bytes()) {
-            let stamped = review::answer(body.as_bytes(), |request| stamp(request, INSTALLATION));
+            let stamped = review::answer(
+                body.as_bytes(),
+                |request| stamp(request, INSTALLATION),
+                unreadable,
+            );
             prop_assert_eq!(unread.body, stamped.unwrap().body);
         }
     }

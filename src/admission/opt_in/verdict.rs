@@ -8,7 +8,7 @@ use promoter_domain::{
     verdict::{self, Accepted, Existing, Rejection, Subject, SubjectKind},
 };
 
-use super::change::Change;
+use super::{change::Change, object::Object};
 use crate::{
     index::Index,
     review::{Decision, Denial, Request, Verdict},
@@ -18,24 +18,22 @@ use crate::{
 ///
 /// Without an index nothing is known of the control plane, and the hub says later what speaks
 /// against it there.
-pub(crate) fn verdict(
-    request: &Request<'_>,
+pub(crate) fn verdict<'a>(
+    request: &Request<'a, Object<'a>>,
     cluster: &str,
     opt_ins: &OptIns,
     index: Option<&Index>,
 ) -> Decision {
-    let change = match Change::read(request) {
-        Ok(Some(change)) => change,
-        Ok(None) => return Verdict::Allowed.into(),
-        Err(denial) => return Verdict::Denied(denial).into(),
-    };
-    let Change { kind, ref new, .. } = change;
-    let Some(value) = change.opts_in().filter(|_| !new.deleting) else {
+    let asked = Change::of(request).and_then(|change| {
+        let new = change.new.filter(|new| !new.is_going())?;
+        Some((change.kind, new, change.opts_in()?))
+    });
+    let Some((kind, new, value)) = asked else {
         return Verdict::Allowed.into();
     };
     // The request's name is empty where the API server has chosen the object's.
     let name = if request.name.is_empty() {
-        &*new.name
+        new.name()
     } else {
         &*request.name
     };

@@ -1,6 +1,6 @@
 use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::*;
 
@@ -11,7 +11,16 @@ fn review(request: &Value) -> Vec<u8> {
 }
 
 fn answered(body: &[u8], verdict: Verdict) -> Value {
-    serde_json::from_slice(&answer(body, |_| verdict.into()).unwrap().body).unwrap()
+    let answer = answer_by(body, |_| verdict.into()).unwrap();
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+/// Whatever the objects are.
+fn answer_by<'a>(
+    body: &'a [u8],
+    decide: impl FnOnce(&Request<'a, &'a RawValue>) -> Decision,
+) -> Result<Answered, Malformed> {
+    answer(body, decide, |_, error| panic!("{error}"))
 }
 
 #[test]
@@ -55,11 +64,11 @@ fn a_patch_comes_with_its_type_and_a_denial_with_its_status() {
 }
 
 #[test]
-fn objects_are_borrowed_as_they_came() {
+fn as_much_is_read_of_objects_as_is_needed() {
     let body = br#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request":
         {"uid": "1", "operation": "CONNECT", "object": { "a":1.50 }, "oldObject": null,
          "userInfo": {"username": "alice", "extra": {"scope": ["x"]}}}}"#;
-    let answer = answer(body, |request| {
+    let answer = answer_by(body, |request| {
         assert_eq!(request.object.unwrap().get(), "{ \"a\":1.50 }");
         assert!(request.old_object.is_none());
         assert_eq!(request.operation, Operation::Other);
@@ -72,13 +81,29 @@ fn objects_are_borrowed_as_they_came() {
     assert!(answer.is_ok());
 }
 
+#[test]
+fn a_review_of_objects_that_cannot_be_understood_is_answered() {
+    for object in [json!({"a": "x"}), json!([]), json!({"a": [[[]]]})] {
+        let body = review(&json!({"uid": "1", "operation": "CREATE", "object": object}));
+        let answer = answer::<BTreeMap<String, u8>>(
+            &body,
+            |_| panic!("{object} is understood"),
+            |request, _| {
+                assert_eq!(request.operation, Operation::Create);
+                Verdict::Allowed.into()
+            },
+        );
+        assert_eq!(answer.unwrap().outcome, Outcome::Allowed);
+    }
+}
+
 /// As Go writes lists that were never made.
 #[test]
 fn what_a_user_has_none_of_may_be_null() {
     let user =
         json!({"username": "alice", "groups": null, "extra": {"scope": null, "team": ["x"]}});
     let body = review(&json!({"uid": "1", "operation": "CREATE", "userInfo": user}));
-    let answer = answer(&body, |request| {
+    let answer = answer_by(&body, |request| {
         let requester = Requester::from(&request.user_info);
         assert_eq!(requester.username, "alice");
         assert!(requester.groups.is_empty());
@@ -88,7 +113,7 @@ fn what_a_user_has_none_of_may_be_null() {
     });
     assert!(answer.is_ok());
     let body = review(&json!({"uid": "1", "operation": "CREATE", "userInfo": {"extra": null}}));
-    assert!(super::answer(&body, |_| Verdict::Allowed.into()).is_ok());
+    assert!(answer_by(&body, |_| Verdict::Allowed.into()).is_ok());
 }
 
 #[test]
@@ -104,7 +129,7 @@ fn what_is_no_review_is_told_apart() {
     let twice = requests(&format!(r#""request":{once},"request":{once}"#));
     let uids = requests(r#""request":{"operation":"CREATE","uid":"1","uid":"1"}"#);
     let valid = requests(&format!(r#""request":{once}"#));
-    assert!(answer(valid.as_bytes(), |_| Verdict::Allowed.into()).is_ok());
+    assert!(answer_by(valid.as_bytes(), |_| Verdict::Allowed.into()).is_ok());
     for body in [
         &b""[..],
         b"null",
@@ -119,7 +144,7 @@ fn what_is_no_review_is_told_apart() {
         twice.as_bytes(),
         uids.as_bytes(),
     ] {
-        let told = answer(body, |_| panic!("nothing was asked"));
+        let told = answer_by(body, |_| panic!("nothing was asked"));
         assert!(told.is_err(), "{}", String::from_utf8_lossy(body));
     }
 }
@@ -127,12 +152,12 @@ fn what_is_no_review_is_told_apart() {
 proptest! {
     #[test]
     fn no_bytes_are_too_much(bytes in any::<Vec<u8>>(), at in any::<prop::sample::Index>()) {
-        let _ = answer(&bytes, |_| Verdict::Allowed.into());
+        let _ = answer_by(&bytes, |_| Verdict::Allowed.into());
         // A review with some of them in it.
         let mut review = review(&json!({"uid": "1", "operation": "CREATE", "object": {}}));
         let at = at.index(review.len());
         review.splice(at..at, bytes);
-        if let Ok(answer) = answer(&review, |_| Verdict::Allowed.into()) {
+        if let Ok(answer) = answer_by(&review, |_| Verdict::Allowed.into()) {
             let answer: Value = serde_json::from_slice(&answer.body).unwrap();
             prop_assert_eq!(&answer["response"]["allowed"], &json!(true));
         }

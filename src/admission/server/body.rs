@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
@@ -28,7 +28,7 @@ pub(super) struct Budget {
 
 /// A body, and the share of the budget that it holds.
 pub(super) struct Whole {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     _share: Option<OwnedSemaphorePermit>,
 }
 
@@ -54,12 +54,13 @@ impl Budget {
     }
 
     pub(super) async fn read(&self, mut body: Incoming, limits: &Limits) -> Result<Whole, Unread> {
-        let announced = body.size_hint().lower();
+        let length = body.size_hint();
+        let announced = length.lower();
         if announced > limits.body as u64 {
             return Err(Unread::TooLong);
         }
         let deadline = deadline(limits.body_timeout);
-        let mut bytes = Vec::with_capacity(usize::try_from(announced).map_or(SHORT, cautious));
+        let mut bytes = Vec::new();
         let mut share: Option<OwnedSemaphorePermit> = None;
         loop {
             let frame = timeout_at(deadline, body.frame())
@@ -72,12 +73,22 @@ impl Budget {
             };
             // What is no data is a trailer, which says nothing.
             let Ok(data) = data else { continue };
-            let length = bytes.len() + data.len();
-            if length > limits.body {
+            if bytes.is_empty() {
+                // Most are there at once, and are left where they are.
+                if length.exact() == Some(data.len() as u64) && data.len() <= SHORT {
+                    return Ok(Whole {
+                        bytes: data,
+                        _share: None,
+                    });
+                }
+                bytes.reserve(usize::try_from(announced).map_or(SHORT, cautious));
+            }
+            let so_far = bytes.len() + data.len();
+            if so_far > limits.body {
                 return Err(Unread::TooLong);
             }
             let held = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-            let more = length.saturating_sub(SHORT).saturating_sub(held);
+            let more = so_far.saturating_sub(SHORT).saturating_sub(held);
             if more > 0 {
                 let taken = u32::try_from(more)
                     .ok()
@@ -91,7 +102,7 @@ impl Budget {
             bytes.extend_from_slice(&data);
         }
         Ok(Whole {
-            bytes,
+            bytes: bytes.into(),
             _share: share,
         })
     }

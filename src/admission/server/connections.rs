@@ -1,13 +1,11 @@
 //! The connections of clients: how many there are, and which of them make way.
 
 use std::{
-    collections::BTreeMap,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use hyper::{server::conn::http1, service::service_fn};
@@ -20,15 +18,16 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{EXHAUSTED, Limits, body::Budget, http};
+use super::{
+    EXHAUSTED, Limits,
+    body::Budget,
+    http,
+    waiting::{Place, UNDISTURBED, Waiting},
+};
 use crate::{Routes, metrics::Metrics};
 
 /// How much of a header is read, and how much of a body at a time.
 const BUFFER: usize = 64 << 10;
-
-/// How long a body may take while others wait for the place. An API server sends it together with
-/// the header, and is gone itself when it has waited for a place for a few seconds.
-const UNDISTURBED: Duration = Duration::from_millis(250);
 
 /// All connections of the server.
 pub(super) struct Connections {
@@ -51,34 +50,11 @@ pub(super) struct Shared {
     waiting: Waiting,
 }
 
-/// The connections that wait for their clients.
-#[derive(Default)]
-struct Waiting(Mutex<Queue>);
-
-#[derive(Default)]
-struct Queue {
-    /// In the order in which they make way.
-    by_place: BTreeMap<Place, CancellationToken>,
-    next: u64,
-}
-
-/// What a connection waits for. Who asks for nothing makes way before who has begun to ask, and of
-/// either the one that does so the longest.
-#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-enum Place {
-    /// A request, or the rest of a handshake or a header.
-    Request { number: u64 },
-    /// The rest of a body.
-    Body { since: Instant, number: u64 },
-}
-
 /// One connection.
 pub(super) struct Connection {
-    /// Its place among those that wait, if it does.
-    place: Mutex<Option<Place>>,
+    /// What it waits for.
+    pub(super) place: Arc<Place>,
     pub(super) shared: Arc<Shared>,
-    /// It has to make way.
-    way: CancellationToken,
 }
 
 impl Connections {
@@ -92,7 +68,7 @@ impl Connections {
                 metrics,
                 routes,
                 slots: Arc::new(Semaphore::new(limits.connections)),
-                waiting: Waiting::default(),
+                waiting: Waiting::new(),
             }),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -123,7 +99,7 @@ impl Connections {
             let stop = self.stop.clone();
             self.tasks.spawn(async move {
                 let _slot = slot;
-                let way = connection.way.clone();
+                let way = connection.place.way().clone();
                 way.run_until_cancelled(serve(connection, stream, acceptor, stop))
                     .await;
             });
@@ -173,93 +149,26 @@ impl Connections {
 
 impl Connection {
     fn new(shared: &Arc<Shared>) -> Self {
-        let connection = Self {
-            place: Mutex::new(None),
-            shared: Arc::clone(shared),
-            way: CancellationToken::new(),
-        };
         shared.metrics.connections.inc();
-        connection.waits(|number| Place::Request { number });
-        connection
-    }
-
-    /// A request has begun to come.
-    pub(super) fn is_asking(&self, since: Instant) {
-        self.waits(|number| Place::Body { since, number });
-    }
-
-    /// All of it has come.
-    pub(super) fn is_busy(&self) {
-        if let Some(place) = self.place().take() {
-            self.shared.waiting.leave(place);
+        Self {
+            place: shared.waiting.enter(),
+            shared: Arc::clone(shared),
         }
     }
 
-    /// It has been answered. Tells whether the connection may stay.
-    pub(super) fn is_idle(&self) -> bool {
-        self.waits(|number| Place::Request { number });
+    /// Whether it may stay when a request has been answered.
+    pub(super) fn may_stay(&self) -> bool {
         let Shared {
             crowded, leaving, ..
         } = &*self.shared;
         !crowded.load(Ordering::Relaxed) && !leaving.load(Ordering::Relaxed)
     }
-
-    fn waits(&self, at: impl FnOnce(u64) -> Place) {
-        let mut place = self.place();
-        *place = Some(self.shared.waiting.enter(*place, &self.way, at));
-    }
-
-    fn place(&self) -> MutexGuard<'_, Option<Place>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.is_busy();
+        self.shared.waiting.leave(&self.place);
         self.shared.metrics.connections.dec();
-    }
-}
-
-impl Waiting {
-    /// Takes a place in the stead of the one before, if there was one.
-    fn enter(
-        &self,
-        before: Option<Place>,
-        way: &CancellationToken,
-        at: impl FnOnce(u64) -> Place,
-    ) -> Place {
-        let mut queue = self.queue();
-        let left = before.and_then(|place| queue.by_place.remove(&place));
-        let place = at(queue.next);
-        queue.next += 1;
-        queue
-            .by_place
-            .insert(place, left.unwrap_or_else(|| way.clone()));
-        place
-    }
-
-    fn leave(&self, place: Place) {
-        self.queue().by_place.remove(&place);
-    }
-
-    /// Has the first make way. Tells whether there is one that may be sent away.
-    fn dismiss(&self) -> bool {
-        let mut queue = self.queue();
-        let Some(first) = queue.by_place.first_entry() else {
-            return false;
-        };
-        if let Place::Body { since, .. } = first.key()
-            && since.elapsed() < UNDISTURBED
-        {
-            return false;
-        }
-        first.remove().cancel();
-        true
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let began = Instant::now();
-    connection.is_asking(began);
+    connection.place.waits_for_body(began);
     let (head, body) = request.into_parts();
     let Shared {
         metrics, routes, ..
@@ -38,7 +38,8 @@ pub(super) async fn answer(
         Err(refusal) => Err(refusal.clone()),
     };
     let told = answered.as_ref().map_err(|(status, _)| *status);
-    metrics.answered(route.ok(), told, began.elapsed());
+    let ended = Instant::now();
+    metrics.answered(route.ok(), told, ended - began);
     let mut response = match answered {
         Ok(answered) => respond(StatusCode::OK, JSON, answered.body),
         Err((status, why)) => respond(status, TEXT, format!("{why}\n")),
@@ -47,7 +48,8 @@ pub(super) async fn answer(
         let headers = response.headers_mut();
         headers.insert(ALLOW, HeaderValue::from_static("POST"));
     }
-    if !connection.is_idle() {
+    connection.place.waits_for_request(ended);
+    if !connection.may_stay() {
         // Others wait for a place, or the server is about to stop.
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -80,7 +82,7 @@ async fn review(
                 format!("a review has {} bytes at the most", shared.limits.body),
             ),
         })?;
-    connection.is_busy();
+    connection.place.is_busy();
     if body.bytes.is_empty() {
         return Err((StatusCode::BAD_REQUEST, "there is no body".to_owned()));
     }

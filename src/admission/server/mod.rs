@@ -12,6 +12,7 @@ mod connections;
 mod http;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::{
     net::SocketAddr,
