@@ -152,3 +152,50 @@ fn record(promotion: &SmallPromotion) -> Record {
             && *desired_state == DesiredState::Released.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_promotion_is_recorded_as_far_as_it_counts() {
+        for (desired, phase, released) in [
+            ("Promoted", Some("Promoted"), false),
+            ("Released", Some("Releasing"), false),
+            ("Released", Some("Released"), true),
+            // Somebody wants it back.
+            ("Promoted", Some("Released"), false),
+            ("Promoted", None, false),
+            ("Promoted", Some("AsALaterVersionSays"), false),
+        ] {
+            let mut promotion = json!({
+                "apiVersion": "promote.karmada.io/v1alpha1",
+                "kind": "Promotion",
+                "metadata": {"name": "web", "namespace": "shop"},
+                "spec": {"clusters": ["member1"], "desiredState": desired},
+            });
+            if let Some(phase) = phase {
+                promotion["status"] = json!({"phase": phase});
+            }
+            let read: SmallPromotion = serde_json::from_value(promotion.clone()).unwrap();
+            assert_eq!(record(&read), Record::read(&promotion), "{promotion}");
+            assert_eq!(record(&read).released, released, "{promotion}");
+        }
+    }
+
+    #[test]
+    fn a_promotion_that_goes_is_known_as_going() {
+        let promotion: SmallPromotion = serde_json::from_value(json!({
+            "apiVersion": "promote.karmada.io/v1alpha1",
+            "kind": "Promotion",
+            "metadata": {"name": "web", "deletionTimestamp": "2026-11-23T00:00:00Z"},
+            "spec": {"clusters": ["member1", "member2"]},
+        }))
+        .unwrap();
+        let record = record(&promotion);
+        assert!(record.deleting);
+        assert!(record.is_from("member2") && !record.is_from("member3"));
+    }
+}

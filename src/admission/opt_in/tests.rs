@@ -158,6 +158,22 @@ fn a_stamp_that_is_left_out_is_lost_and_one_that_stays_stays() {
 }
 
 #[test]
+fn the_audit_log_has_what_became_of_a_stamp() {
+    let (mine, bobs) = (format!("{INSTALLATION}:alice"), "bob");
+    let with =
+        |stamp: &str| deployment(&json!({marks::ENABLED: "true", marks::REQUESTED_BY: stamp}));
+    for (new, old, done) in [
+        (enabled("true"), deployment(&json!({})), "set"),
+        (with(&mine), deployment(&json!({})), "set"),
+        (with(bobs), with(&mine), "restored"),
+        (with(bobs), enabled("true"), "removed"),
+    ] {
+        let decision = stamped("Deployment", "UPDATE", &new, Some(&old));
+        assert_eq!(decision.audit["stamp"], done, "{new}");
+    }
+}
+
+#[test]
 fn who_has_no_name_is_not_stamped() {
     let request = request("Deployment", "CREATE", &enabled("true"), None);
     let request = request.replace("alice", "");
