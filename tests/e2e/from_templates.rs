@@ -9,15 +9,12 @@ use promoter_api::{
 use promoter_installation::member::default_karmada_user;
 use serde_json::{Value, json};
 
-use crate::{
-    stamps,
-    support::{Kind, Recording, Scene, Workload},
-};
+use crate::support::{Kind, Recording, Scene, Workload, opting_in::installation};
 
 #[tokio::test]
 async fn a_stamp_that_a_template_brings_names_nobody() -> Result<()> {
     let scene = Scene::new("from-template").await?;
-    let installation = stamps::installation(&scene).await?;
+    let installation = installation(&scene).await?;
     let member = scene.member("member1");
     let deployments = Kind::deployment();
     let states = Recording::start(member, &deployments).await?;

@@ -52,6 +52,7 @@ mod servers;
 mod shared;
 mod stamps;
 mod support;
+mod unanswered;
 mod unconcerned;
 mod unstamped;
 mod versions;

@@ -132,6 +132,10 @@ async fn left_behind(scene: &Scene) -> Result<()> {
     scene
         .until_answer("member1", "left", (None, None), &[])
         .await?;
+    scene.karmada.delete(&Kind::promotion(), "left").await?;
+    scene
+        .until_gone(&scene.karmada, &Kind::promotion(), "left")
+        .await?;
 
     let asks = json!({"metadata": {"annotations": {(ENABLED): "true"}}});
     scene.karmada.patch(&deployments, "left", &asks).await?;

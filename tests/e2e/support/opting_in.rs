@@ -1,7 +1,7 @@
 //! What somebody is told who opts a Deployment of member1 in, and what the Deployment then bears.
 
 use anyhow::{Context as _, Result, ensure};
-use promoter_api::marks::REQUESTED_BY;
+use promoter_api::marks::{OPT_IN_POLICY, REQUESTED_BY};
 
 use super::{Answer, Kind, Scene, Workload};
 
@@ -24,7 +24,7 @@ pub(crate) async fn create(scene: &Scene, name: &str) -> Result<()> {
 
 /// Alice's stamp, as the member's installation has it.
 pub(crate) async fn stamp_of(scene: &Scene) -> Result<String> {
-    let installation = crate::stamps::installation(scene).await?;
+    let installation = installation(scene).await?;
     Ok(format!("{installation}:{ALICE}"))
 }
 
@@ -51,4 +51,21 @@ pub(crate) async fn assert_stamp(scene: &Scene, name: &str, stamp: Option<&str>)
     let found = deployment["metadata"]["annotations"][REQUESTED_BY].as_str();
     ensure!(found == stamp, "{name} bears {found:?}, not {stamp:?}");
     Ok(())
+}
+
+/// The name of the installation that pins stamps in member1.
+pub(crate) async fn installation(scene: &Scene) -> Result<String> {
+    let kind = Kind::new(
+        "admissionregistration.k8s.io/v1",
+        "ValidatingAdmissionPolicy",
+    );
+    let policy = scene.member("member1").get(&kind, OPT_IN_POLICY).await?;
+    let installation = policy["spec"]["variables"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|variable| variable["name"] == "installation")
+        .and_then(|variable| variable["expression"].as_str())
+        .context("the policy names no installation")?;
+    Ok(installation.trim_matches('"').to_owned())
 }
