@@ -7,29 +7,23 @@
     reason = "a test fails by panicking"
 )]
 
-use std::{
-    cell::Cell,
-    net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+mod process;
+
+use std::{cell::Cell, path::PathBuf, sync::Arc, time::Duration};
 
 use promoter_api::marks::ENABLED;
 use rcgen::generate_simple_self_signed;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{Instant, sleep, timeout},
+    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// No condition takes this long.
-const PATIENCE: Duration = Duration::from_mins(1);
+use self::process::{PATIENCE, Process, connector, head, until};
 
 /// How long an API server waits for a webhook of ours, the connection included.
 const TIMEOUT_SECONDS: Duration = Duration::from_secs(5);
@@ -195,21 +189,12 @@ fn review((group, kind): (&str, &str), object: &str) -> String {
     )
 }
 
-fn head(path: &str, length: usize) -> Vec<u8> {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n"
-    )
-    .into_bytes()
-}
-
-/// The process.
+/// The process, and a way to connect with it.
 struct Webhook {
-    address: SocketAddr,
     bound: u64,
-    child: Child,
     connector: TlsConnector,
     folder: PathBuf,
+    process: Process,
 }
 
 impl Webhook {
@@ -220,43 +205,20 @@ impl Webhook {
         std::fs::write(folder.join("tls.crt"), certificate.cert.pem()).unwrap();
         let key = certificate.signing_key.serialize_pem();
         std::fs::write(folder.join("tls.key"), key).unwrap();
-        let (address, health) = (free_address(), free_address());
-        let flag = |name: &str, path: &Path| format!("--{name}={}", path.display());
-        let child = Command::new(env!("CARGO_BIN_EXE_karmada-promoter"))
-            .arg("webhook")
-            .arg(format!("--listen={address}"))
-            .arg(format!("--health-listen={health}"))
-            .arg(flag("tls-cert-file", &folder.join("tls.crt")))
-            .arg(flag("tls-private-key-file", &folder.join("tls.key")))
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.cert.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let webhook = Self {
-            address,
+        Self {
             bound: bound(),
-            child,
-            connector: TlsConnector::from(Arc::new(config)),
+            connector: connector([certificate.cert.der().clone()]),
+            process: Process::start(&folder).await,
             folder,
-        };
-        let listens = async || TcpStream::connect(address).await.is_ok();
-        until("the webhook listens", listens).await;
-        webhook
+        }
     }
 
     async fn dial(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        TcpStream::connect(self.process.address).await.unwrap()
     }
 
     async fn connect(&self) -> TlsStream<TcpStream> {
-        let name = ServerName::from(self.address.ip());
+        let name = ServerName::from(self.process.address.ip());
         let stream = self.dial().await;
         self.connector.connect(name, stream).await.unwrap()
     }
@@ -299,7 +261,7 @@ impl Webhook {
 
     /// A figure of its memory.
     fn bytes(&self, key: &str) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
+        let path = format!("/proc/{}/status", self.process.child.id());
         let status = std::fs::read_to_string(path).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix(key));
         let kibibytes = line.unwrap().split_ascii_whitespace().next().unwrap();
@@ -309,8 +271,6 @@ impl Webhook {
 
 impl Drop for Webhook {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -347,19 +307,4 @@ fn raise_the_limit_of_open_files() {
         maximum,
     };
     setrlimit(Resource::Nofile, raised).unwrap();
-}
-
-/// Looks again and again until it is so.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < PATIENCE, "still not: {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// One that nobody listens on at the moment.
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
 }

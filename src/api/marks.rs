@@ -43,6 +43,9 @@ pub const CERTIFICATE_SELF_MANAGED: &str = "self-managed";
 /// The name of the `ValidatingAdmissionPolicy` of a member, and of its binding, that pins who has
 /// opted in; and of the webhooks' configurations there.
 pub const OPT_IN_POLICY: &str = "opt-in.promote.karmada.io";
+/// The name of the `ValidatingAdmissionPolicy` of a cluster, and of its binding, that lets a webhook
+/// which the chart has installed there change nothing of its configurations but the `caBundle`.
+pub const CA_BUNDLE_POLICY: &str = "ca-bundle.promote.karmada.io";
 /// The name of the `ValidatingAdmissionPolicy` of a member, and of its binding, that warns whoever
 /// edits what Karmada will undo.
 pub const FEDERATED_POLICY: &str = "federated.promote.karmada.io";

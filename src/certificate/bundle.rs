@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::parsed::Parsed;
+use crate::parsed::{Parsed, blocks};
 
 /// The patch that has a configuration's webhooks believe our authorities, if they do not yet.
 ///
@@ -46,15 +46,6 @@ fn current(webhook: &Value) -> String {
     let bundle = webhook["clientConfig"]["caBundle"].as_str();
     let bundle = BASE64_STANDARD.decode(bundle.unwrap_or_default());
     String::from_utf8(bundle.unwrap_or_default()).unwrap_or_default()
-}
-
-/// The certificates of a text, each by itself.
-fn blocks(pem: &str) -> Vec<&str> {
-    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-    let places: Vec<usize> = pem.match_indices(BEGIN).map(|(place, _)| place).collect();
-    let ends = places.iter().skip(1).copied().chain([pem.len()]);
-    let ranges = places.iter().zip(ends);
-    ranges.map(|(&from, to)| &pem[from..to]).collect()
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ use rustls::{
 };
 use serde_json::{Value, json};
 
-use crate::parsed::{Parsed, canonical};
+use crate::parsed::{Parsed, blocks, canonical};
 
 const AUTHORITIES: &str = "ca.crt";
-const AUTHORITY_KEY: &str = "ca.key";
+const AUTHORITY_KEYS: &str = "ca.key";
 const CERTIFICATE_FILE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 
@@ -31,16 +31,27 @@ pub struct Foreign;
 /// Everything in PEM; what is not there is empty.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct Contents {
-    /// The newest first, which signs. The others are still believed.
+    /// The newest first, which is to sign. The others are still believed.
     pub(crate) authorities: String,
-    /// The key of the newest.
-    pub(crate) authority_key: String,
+    /// The keys of those that can sign, the newest's first.
+    pub(crate) authority_keys: String,
     pub(crate) certificate: String,
     pub(crate) key: String,
 }
 
+/// Which of several authorities signs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Signer {
+    /// The newest.
+    Newest,
+    /// The oldest of those that can.
+    Oldest,
+}
+
 /// A certificate that a server may show.
 pub(crate) struct Usable {
+    /// What has signed it.
+    pub(crate) authority: Parsed,
     pub(crate) by_newest: bool,
     pub(crate) certificate: Parsed,
 }
@@ -58,7 +69,7 @@ impl Contents {
         };
         Ok(Self {
             authorities: text(AUTHORITIES),
-            authority_key: text(AUTHORITY_KEY),
+            authority_keys: text(AUTHORITY_KEYS),
             certificate: text(CERTIFICATE_FILE),
             key: text(KEY),
         })
@@ -70,7 +81,7 @@ impl Contents {
         let encoded = |text: &str| BASE64_STANDARD.encode(text);
         json!({
             (AUTHORITIES): encoded(&self.authorities),
-            (AUTHORITY_KEY): encoded(&self.authority_key),
+            (AUTHORITY_KEYS): encoded(&self.authority_keys),
             (CERTIFICATE_FILE): encoded(&self.certificate),
             (KEY): encoded(&self.key),
         })
@@ -83,11 +94,22 @@ impl Contents {
         authorities
     }
 
-    /// The authority that can sign.
-    pub(crate) fn signer(&self, now: Timestamp) -> Option<Parsed> {
-        let newest = Parsed::all(&self.authorities)?.into_iter().next()?;
-        let fits = is_key_of(&self.authority_key, &newest);
-        (newest.is_authority && fits && !newest.is_expired(now)).then_some(newest)
+    /// The authority that is to sign, where it can.
+    pub(crate) fn signer(&self, signer: Signer, now: Timestamp) -> Option<Parsed> {
+        let mut authorities = Parsed::all(&self.authorities)?.into_iter();
+        let can_sign = |authority: &Parsed| {
+            authority.is_authority && !authority.is_expired(now) && self.key_of(authority).is_some()
+        };
+        match signer {
+            Signer::Newest => authorities.next().filter(can_sign),
+            Signer::Oldest => authorities.rfind(can_sign),
+        }
+    }
+
+    /// The key of an authority, in PEM.
+    pub(crate) fn key_of(&self, authority: &Parsed) -> Option<&str> {
+        let keys = blocks(&self.authority_keys);
+        keys.into_iter().find(|key| is_key_of(key, authority))
     }
 
     /// The certificate, where API servers can believe it for these names.
@@ -102,8 +124,10 @@ impl Contents {
         }
         let authorities = self.authorities(now);
         let mut authorities = authorities.iter().enumerate();
-        let (place, _) = authorities.find(|(_, authority)| certificate.is_signed_by(authority))?;
+        let (place, authority) =
+            authorities.find(|(_, authority)| certificate.is_signed_by(authority))?;
         Some(Usable {
+            authority: authority.clone(),
             by_newest: place == 0,
             certificate,
         })
@@ -111,11 +135,10 @@ impl Contents {
 
     /// The newest authority only, for when nobody needs the others any more.
     pub(crate) fn with_newest_only(&self) -> Self {
-        const END: &str = "-----END CERTIFICATE-----\n";
-        let end = self.authorities.find(END);
-        let end = end.map_or(self.authorities.len(), |place| place + END.len());
+        let first = |pem: &str| blocks(pem).first().map_or(pem, |first| first).to_owned();
         Self {
-            authorities: self.authorities[..end].to_owned(),
+            authorities: first(&self.authorities),
+            authority_keys: first(&self.authority_keys),
             ..self.clone()
         }
     }

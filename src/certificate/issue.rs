@@ -7,7 +7,10 @@ use rcgen::{
 };
 use time::OffsetDateTime;
 
-use crate::contents::Contents;
+use crate::{
+    contents::{Contents, Signer},
+    parsed::{Parsed, blocks},
+};
 
 /// How long an authority is good for.
 pub const AUTHORITY_LIFE: SignedDuration = days(3650);
@@ -35,25 +38,41 @@ pub fn begin(names: &[String], now: Timestamp) -> Result<Contents, Error> {
     let issued = certificate_by(&certificate, &key, names, now)?;
     Ok(Contents {
         authorities: certificate,
-        authority_key: key,
+        authority_keys: key,
         certificate: issued.certificate,
         key: issued.key,
     })
 }
 
-/// One authority more, which is to sign from now on. The certificate stays.
+/// One authority more, which is to sign later. The certificate stays, and so do the keys of those
+/// that sign until then.
 pub fn add_authority(contents: &Contents, now: Timestamp) -> Result<Contents, Error> {
     let Issued { certificate, key } = authority(now)?;
+    let authorities = contents.authorities(now);
+    let keys = authorities
+        .iter()
+        .filter_map(|authority| contents.key_of(authority));
     Ok(Contents {
         authorities: format!("{certificate}{}", contents.authorities),
-        authority_key: key,
+        authority_keys: [key.as_str()].into_iter().chain(keys).collect(),
         ..contents.clone()
     })
 }
 
-/// A new certificate, by the newest authority.
-pub fn renew(contents: &Contents, names: &[String], now: Timestamp) -> Result<Contents, Error> {
-    let issued = certificate_by(&contents.authorities, &contents.authority_key, names, now)?;
+/// A new certificate.
+pub fn renew(
+    contents: &Contents,
+    by: Signer,
+    names: &[String],
+    now: Timestamp,
+) -> Result<Contents, Error> {
+    let signer = contents.signer(by, now);
+    let is_signer = |block: &&str| Parsed::all(block).and_then(|mut all| all.pop()) == signer;
+    let authority = blocks(&contents.authorities).into_iter().find(is_signer);
+    let key = signer.as_ref().and_then(|signer| contents.key_of(signer));
+    // Without either, the error says so.
+    let (authority, key) = (authority.unwrap_or_default(), key.unwrap_or_default());
+    let issued = certificate_by(authority, key, names, now)?;
     Ok(Contents {
         certificate: issued.certificate,
         key: issued.key,
@@ -76,14 +95,14 @@ fn authority(now: Timestamp) -> Result<Issued, Error> {
     })
 }
 
-/// The first certificate of `authorities` signs.
+/// A certificate that `authority` signs.
 fn certificate_by(
-    authorities: &str,
+    authority: &str,
     authority_key: &str,
     names: &[String],
     now: Timestamp,
 ) -> Result<Issued, Error> {
-    let issuer = Issuer::from_ca_cert_pem(authorities, KeyPair::from_pem(authority_key)?)?;
+    let issuer = Issuer::from_ca_cert_pem(authority, KeyPair::from_pem(authority_key)?)?;
     let key = KeyPair::generate()?;
     let mut parameters = CertificateParams::new(names)?;
     let name = "karmada-promoter webhook";

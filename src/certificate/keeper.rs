@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     bundle,
     contents::{Contents, Foreign},
-    decide::{Step, begins_later, decide, is_settled},
+    decide::{Step, Told, begins_later, decide, is_settled, untold},
     issue,
 };
 
@@ -35,6 +35,9 @@ const SOON: Duration = Duration::from_secs(3);
 
 /// How long API servers may take to use what a configuration says.
 const SETTLING: Duration = Duration::from_secs(30);
+
+/// How often people are told of what only they can do.
+const REMINDER: Duration = Duration::from_hours(24);
 
 /// How often a write is tried again at once because somebody else was first.
 const ATTEMPTS: usize = 5;
@@ -82,6 +85,7 @@ pub enum Error {
 pub struct Keeper {
     known_since: Option<(String, Instant)>,
     objects: Objects,
+    reminded: Option<Instant>,
     settings: Settings,
     told: String,
 }
@@ -100,6 +104,7 @@ impl Keeper {
         Self {
             known_since: None,
             objects,
+            reminded: None,
             settings,
             told: String::new(),
         }
@@ -171,12 +176,18 @@ impl Keeper {
             None => Contents::default(),
         };
         let names = &self.settings.names;
-        let published = self.knows(&contents) >= Some(SETTLING);
-        let step = decide(&contents, names, published, now);
+        let told = if configurations.is_empty() {
+            Told::ByPeople
+        } else if self.knows(&contents) >= Some(SETTLING) {
+            Told::All
+        } else {
+            Told::NotYet
+        };
+        let step = decide(&contents, names, told, now);
         let next = match step {
             Step::AddAuthority => Some(issue::add_authority(&contents, now)?),
             Step::Begin => Some(issue::begin(names, now)?),
-            Step::Renew => Some(issue::renew(&contents, names, now)?),
+            Step::Renew(by) => Some(issue::renew(&contents, by, names, now)?),
             Step::Retire => Some(contents.with_newest_only()),
             Step::Keep | Step::WaitForBundle => None,
         };
@@ -190,6 +201,9 @@ impl Keeper {
             contents = next;
         }
         self.publish(&configurations, &contents, now).await?;
+        if configurations.is_empty() {
+            self.remind(step, &contents, now);
+        }
         if let Some(date) = begins_later(&contents, &self.settings.names, now) {
             tracing::warn!(
                 "the webhook's certificate is valid only from {date:.0}, and here it is {now:.0}: \
@@ -287,6 +301,30 @@ impl Keeper {
     fn knows(&self, contents: &Contents) -> Option<Duration> {
         let (authorities, since) = self.known_since.as_ref()?;
         (*authorities == contents.authorities).then(|| since.elapsed())
+    }
+
+    /// Asks people to tell API servers of an authority, where nobody else can.
+    fn remind(&mut self, step: Step, contents: &Contents, now: Timestamp) {
+        const HOW: &str = "in every member whose API server calls it, run `kubectl promote member \
+                           enable CLUSTER` again with what that Secret has as ca.crt for \
+                           --ca-file, and `kubectl promote control-plane enable` likewise";
+        let secret = self.named();
+        if step == Step::Begin && self.settings.configuration.is_none() {
+            tracing::warn!(
+                "Secret {secret} has a new authority of the webhook, which nobody believes who was \
+                 told of another: {HOW}; until then nobody can opt in there"
+            );
+        }
+        let is_time = self
+            .reminded
+            .is_none_or(|reminded| reminded.elapsed() >= REMINDER);
+        if let Some(date) = untold(contents, &self.settings.names, now).filter(|_| is_time) {
+            self.reminded = Some(Instant::now());
+            tracing::warn!(
+                "the webhook's authority is about to be changed: before {date:.0}, {HOW}; it has the \
+                 old and the new one, and who was not told of both by then opts in no more"
+            );
+        }
     }
 
     /// Tells the same once, not every few seconds.

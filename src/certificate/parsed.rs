@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use x509_parser::{
     extensions::GeneralName,
     parse_x509_certificate,
@@ -60,9 +60,18 @@ impl Parsed {
     }
 
     /// When two thirds of its life are over.
+    pub(crate) fn due(&self) -> Timestamp {
+        let life = self.not_after.duration_since(self.not_before);
+        self.not_after - life / 3
+    }
+
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        let (from, to) = (self.not_before.as_second(), self.not_after.as_second());
-        now.as_second() >= from.saturating_add((to - from) / 3 * 2)
+        now >= self.due()
+    }
+
+    /// Whether it is over before so much time is.
+    pub(crate) fn ends_within(&self, time: SignedDuration, now: Timestamp) -> bool {
+        self.not_after.duration_since(now) <= time
     }
 
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
@@ -96,4 +105,13 @@ pub(crate) fn canonical(name: &str) -> String {
         Ok(address) => address.to_string(),
         Err(_) => name.to_ascii_lowercase(),
     }
+}
+
+/// The parts of a text in PEM, each by itself.
+pub(crate) fn blocks(pem: &str) -> Vec<&str> {
+    const BEGIN: &str = "-----BEGIN ";
+    let places: Vec<usize> = pem.match_indices(BEGIN).map(|(place, _)| place).collect();
+    let ends = places.iter().skip(1).copied().chain([pem.len()]);
+    let ranges = places.iter().zip(ends);
+    ranges.map(|(&from, to)| &pem[from..to]).collect()
 }

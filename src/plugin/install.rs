@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use promoter_api::marks::MANAGED_BY;
 use promoter_kubernetes::{objects::Objects, resource::Resource};
 use serde_json::Value;
 
@@ -18,9 +19,10 @@ pub(crate) async fn apply(place: &Objects, objects: &[Value]) -> anyhow::Result<
     Ok(())
 }
 
-/// Deletes objects, one after another. One that is gone is passed over. Tells how many there were.
-pub(crate) async fn remove(place: &Objects, objects: &[Value]) -> anyhow::Result<usize> {
-    let mut removed = 0;
+/// Deletes objects, one after another. One that is gone is passed over. Returns the metadata of those
+/// that there were.
+pub(crate) async fn remove(place: &Objects, objects: &[Value]) -> anyhow::Result<Vec<Value>> {
+    let mut removed = Vec::new();
     for object in objects {
         let (resource, name) = (resource(object)?, name(object));
         let Some(found) = find(place, object).await? else {
@@ -29,7 +31,7 @@ pub(crate) async fn remove(place: &Objects, objects: &[Value]) -> anyhow::Result
         let uid = found["metadata"]["uid"].as_str().unwrap_or_default();
         place.delete(resource, None, name, uid).await?;
         print(&format!("{}/{name} deleted\n", resource.plural()));
-        removed += 1;
+        removed.push(found);
     }
     Ok(removed)
 }
@@ -38,6 +40,11 @@ pub(crate) async fn remove(place: &Objects, objects: &[Value]) -> anyhow::Result
 pub(crate) async fn find(place: &Objects, object: &Value) -> anyhow::Result<Option<Value>> {
     let resource = resource(object)?;
     Ok(place.get_metadata(resource, None, name(object)).await?)
+}
+
+/// Whether Helm has installed an object, by its metadata.
+pub(crate) fn is_by_helm(found: &Value) -> bool {
+    found["metadata"]["labels"][MANAGED_BY] == "Helm"
 }
 
 /// What an object is called in a sentence.

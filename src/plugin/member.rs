@@ -4,7 +4,7 @@
 mod probe;
 
 use anyhow::{Context as _, anyhow, bail};
-use promoter_api::marks::{GUARD_POLICY, MANAGED_BY, OPT_IN_POLICY};
+use promoter_api::marks::{CA_BUNDLE_POLICY, GUARD_POLICY, OPT_IN_POLICY};
 use promoter_installation::{
     member::{self as parts, Admission, Calls, FailurePolicy, guard, opt_in},
     webhook::{Address, Webhook},
@@ -15,7 +15,7 @@ use promoter_kubernetes::{
     objects::{self, Objects},
     resource::Resource,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     arguments::{EnableMember, Member, MemberCluster, Part},
@@ -103,18 +103,35 @@ async fn enable(
 /// something while it is away.
 async fn disable(connection: &Connection, member: &MemberCluster) -> Result<(), Failure> {
     let reached = reach(connection, member).await?;
-    let mut objects = everything().objects();
+    let cluster = &member.cluster;
+    let mut objects = only_by_chart().to_vec();
+    objects.extend(everything().objects());
     objects.reverse();
     let removed = install::remove(&reached, &objects)
         .await
-        .map_err(|error| unable(error, &member.cluster, "remove"))?;
-    if removed == 0 {
+        .map_err(|error| unable(error, cluster, "remove"))?;
+    if removed.is_empty() {
         print(&format!(
-            "cluster {} has nothing of the promoter's\n",
-            member.cluster
+            "cluster {cluster} has nothing of the promoter's\n"
         ));
     }
+    if removed.iter().any(install::is_by_helm) {
+        complain(
+            "Helm has installed that: `helm uninstall` there takes away what else the release has, \
+             such as the webhook itself and its rights\n",
+        );
+    }
     Ok(())
+}
+
+/// What only the chart installs, as far as it takes to find it. Without the webhook's configurations,
+/// it says nothing about anything.
+fn only_by_chart() -> [Value; 2] {
+    [
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ]
+    .map(|kind| json!({"kind": kind, "metadata": {"name": CA_BUNDLE_POLICY}}))
 }
 
 /// What the flags ask for.
@@ -220,7 +237,7 @@ async fn not_by_helm(reached: &Objects, member: &MemberCluster) -> Result<(), Fa
             .await
             .map_err(|error| unable(error, cluster, "install"))?;
         let Some(found) = found else { continue };
-        if found["metadata"]["labels"][MANAGED_BY] == "Helm" {
+        if install::is_by_helm(&found) {
             return Err(anyhow!(
                 "it was installed by Helm, as its {}: change it by `helm upgrade` there, or take \
                  that away first by `helm uninstall` or `kubectl promote member disable {cluster}`",

@@ -224,6 +224,10 @@ async fn values_that_cannot_be_are_refused_by_their_names() -> Result<()> {
             r#"karmada={"kubeconfig": {"secretName": "A"}}"#,
             "'/karmada/kubeconfig/secretName'",
         ),
+        (
+            r#"karmada={"kubeconfig": {"content": "promoter.yaml"}}"#,
+            "--set-file karmada.kubeconfig.content=FILE",
+        ),
         (r#"log={"format": "xml"}"#, "'/log/format'"),
         (r#"webhook={"enabled": true}"#, "webhook.cluster:"),
         (r#"webhook={"cluster": "Member 1"}"#, "'/webhook/cluster'"),

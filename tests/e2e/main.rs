@@ -44,6 +44,7 @@ mod partway;
 mod plugin;
 mod preconditions;
 mod promote;
+mod readme;
 mod refuse;
 mod release;
 mod requester;

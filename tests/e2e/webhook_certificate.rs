@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use promoter_api::marks::ENABLED;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Kind, LIMIT, Scene,
-    chart::{self, CERTIFICATE, Host, User, WEBHOOK, bundles, values_in_member},
+    Kind, Kubectl, LIMIT, Scene, Workload,
+    chart::{self, CAROL, CERTIFICATE, Host, User, WEBHOOK, bundles, values_in_member},
     eventually, fleet,
 };
 
@@ -66,8 +67,7 @@ async fn a_certificate_that_somebody_else_keeps_is_changed_under_load() -> Resul
         put(&authority.secret(&service)?).await?;
         told(2, "a new certificate is used").await
     };
-    let ((), opted_in) = user.while_opting_in(changed).await?;
-    println!("{opted_in} opted in meanwhile");
+    user.while_opting_in(changed).await?;
 
     host.uninstall().await?;
     kubelet.until_idle().await
@@ -117,8 +117,7 @@ async fn an_authority_is_changed_with_nobody_noticing() -> Result<()> {
         })
         .await
     };
-    let ((), opted_in) = user.while_opting_in(changed).await?;
-    println!("{opted_in} opted in meanwhile");
+    user.while_opting_in(changed).await?;
     user.until_stamped().await?;
 
     // What is not the webhook's it leaves as it is, and says so.
@@ -185,6 +184,54 @@ async fn cert_manager_may_keep_the_certificate() -> Result<()> {
         "{volumes}"
     );
     Ok(())
+}
+
+/// An API server shows a certificate once it is configured to, and that of the fleet is not.
+#[tokio::test]
+async fn an_api_server_without_a_certificate_is_refused_where_authorities_are_named() -> Result<()>
+{
+    let fleet = fleet::hosted().await?;
+    let host = Host::in_member(Arc::clone(&fleet), "member1", "client-ca").await?;
+    let scene = Scene::on(Arc::clone(&fleet), "client-ca-users").await?;
+    let user = User::new(&scene).await?;
+    let kubelet = host.kubelet();
+    let authorities = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "api-servers"},
+        "stringData": {"ca.crt": Authority::new()?.pem},
+    });
+    host.cluster.create(&authorities).await?;
+    let mut values = values_in_member();
+    values["webhook"]["clientCA"] = json!({"secretName": "api-servers"});
+
+    host.install(&values).await?;
+    kubelet.until_rolled_out(WEBHOOK).await?;
+    scene
+        .member("member1")
+        .create(Workload::new("web").replicas(0).object())
+        .await?;
+    let enabled = format!("{ENABLED}=true");
+    let annotate = [
+        "annotate",
+        "deployment",
+        "web",
+        &enabled,
+        "--dry-run=server",
+    ];
+    let carol = Kubectl::of(&scene, "member1", CAROL);
+    eventually("it is refused", LIMIT, async || {
+        let answer = carol.run(&annotate).await?;
+        answer.assert_error(1, &["failed calling webhook", "certificate required"])
+    })
+    .await?;
+
+    host.change(&json!({"webhook": {"clientCA": {"secretName": ""}}}))
+        .await?;
+    kubelet.until_rolled_out(WEBHOOK).await?;
+    user.until_stamped().await?;
+    host.uninstall().await?;
+    kubelet.until_idle().await
 }
 
 /// Signs certificates that the chart does not make.

@@ -1,27 +1,29 @@
 //! The chart in a member: its administrator installs, changes and removes the webhook with helm, and
 //! whoever works there opts Deployments in meanwhile.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
-use promoter_api::marks::OPT_IN_POLICY;
+use promoter_api::marks::{ENABLED, OPT_IN_POLICY};
 use promoter_installation::{
+    control_plane::WEBHOOK_USER,
     member::{Admission, Calls, FailurePolicy, Member, default_karmada_user},
     webhook::{Address, Webhook},
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    Identity, Kind, LIMIT, Scene,
-    chart::{self, CERTIFICATE, Host, User, WEBHOOK, bundles, values_in_member},
-    eventually, fleet,
+    Answer, Identity, Kind, Kubectl, LIMIT, Scene, Workload,
+    chart::{self, CAROL, CERTIFICATE, Host, User, WEBHOOK, bundles, values_in_member},
+    eventually, fleet, kubectl_promote,
 };
 
 #[tokio::test]
 async fn the_webhook_is_installed_changed_and_removed_in_a_member() -> Result<()> {
     let fleet = fleet::hosted().await?;
     let host = Host::in_member(Arc::clone(&fleet), "member1", "webhook").await?;
-    let user = User::new(&Scene::on(Arc::clone(&fleet), "opting-in").await?).await?;
+    let scene = Scene::on(Arc::clone(&fleet), "opting-in").await?;
+    let user = User::new(&scene).await?;
     let kubelet = host.kubelet();
     let untouched = host.everything().await?;
 
@@ -37,12 +39,15 @@ async fn the_webhook_is_installed_changed_and_removed_in_a_member() -> Result<()
     assert_least_rights(&host).await?;
 
     // Everything of the pods is changed, while people go on opting in.
+    federate(&scene, "federated").await?;
+    let kubeconfig = fleet.user_kubeconfig("karmada", WEBHOOK_USER, None)?;
+    let karmada = json!({"kubeconfig": {"content": std::fs::read_to_string(kubeconfig)?}});
     let changed = async {
-        host.change(&json!({"log": {"format": "text"}})).await?;
+        let values = json!({"log": {"format": "text"}, "webhook": {"karmada": karmada}});
+        host.change(&values).await?;
         kubelet.until_rolled_out(WEBHOOK).await
     };
-    let (second, opted_in) = user.while_opting_in(changed).await?;
-    println!("{opted_in} opted in during the upgrade");
+    let second = user.while_opting_in(changed).await?;
     for process in &first {
         ensure!(!process.is_running()?, "{process:?} runs on");
     }
@@ -50,19 +55,91 @@ async fn the_webhook_is_installed_changed_and_removed_in_a_member() -> Result<()
     ensure!(log.contains("the webhook is running"), "{log}");
     ensure!(user.until_stamped().await? == installation, "another name");
     ensure!(bundles(&host).await? == told, "another authority");
+    // Now it knows what the control plane has.
+    opt_in(&scene, "federated")
+        .await?
+        .assert_error(1, &["denied the request", "AlreadyFederated", "member1"])?;
 
     host.uninstall().await?;
     // Nobody is blocked, not even while the pods still run.
     user.until_unasked().await?;
     kubelet.until_idle().await?;
+    nothing_is_left(&host, &untouched).await
+}
+
+/// Waits until there is what there was before.
+async fn nothing_is_left(host: &Host, untouched: &BTreeSet<String>) -> Result<()> {
     eventually("nothing is left", LIMIT, async || {
         let left = host.everything().await?;
-        let more: Vec<_> = left.difference(&untouched).collect();
+        let more: Vec<_> = left.difference(untouched).collect();
         let less: Vec<_> = untouched.difference(&left).collect();
         ensure!(more.is_empty() && less.is_empty(), "{more:?}, not {less:?}");
         Ok(())
     })
     .await
+}
+
+/// Has Karmada take a Deployment over, as a person does without us.
+async fn federate(scene: &Scene, name: &str) -> Result<()> {
+    Workload::new(name).deploy(scene, "member1").await?;
+    scene.namespace_in_karmada().await?;
+    let namespace = &scene.namespace;
+    let words = [
+        "promote",
+        "deployment",
+        name,
+        "-n",
+        namespace,
+        "-C",
+        "member1",
+    ];
+    fleet::run(&scene.fleet, "karmada", "karmadactl", &words).await?;
+    Ok(())
+}
+
+/// What is said to an opt-in.
+async fn opt_in(scene: &Scene, name: &str) -> Result<Answer> {
+    let enabled = format!("{ENABLED}=true");
+    let words = ["annotate", "--overwrite", "deployment", name, &enabled];
+    Kubectl::of(scene, "member1", CAROL).run(&words).await
+}
+
+/// Whoever changes a Deployment in another way than opting in is not asked for anything.
+async fn changes_pass(scene: &Scene) -> Result<()> {
+    let carol = Kubectl::of(scene, "member1", CAROL);
+    for (words, told) in [
+        (
+            &["scale", "deployment", "web", "--replicas=1"][..],
+            "scaled",
+        ),
+        (
+            &[
+                "set",
+                "image",
+                "deployment/web",
+                "app=registry.example/shop/web:2.0",
+            ],
+            "",
+        ),
+        (&["rollout", "restart", "deployment/web"], "restarted"),
+        (
+            &["label", "--overwrite", "deployment", "web", "tier=front"],
+            "labeled",
+        ),
+        (
+            &["annotate", "--overwrite", "deployment", "web", "note=mine"],
+            "annotated",
+        ),
+        (
+            &["rollout", "status", "deployment/web"],
+            "successfully rolled out",
+        ),
+        (&["scale", "deployment", "web", "--replicas=2"], "scaled"),
+        (&["label", "deployment", "web", "tier-"], "unlabeled"),
+    ] {
+        carol.run(words).await?.assert_output(0, &[told])?;
+    }
+    Ok(())
 }
 
 /// What is installed does not depend on who installs it.
@@ -120,10 +197,89 @@ async fn a_member_gets_from_the_chart_what_the_plugin_applies() -> Result<()> {
     Ok(())
 }
 
+/// Helm has installed it, and what runs of it is gone, for example with the namespace: the member's
+/// API server still asks.
+#[tokio::test]
+async fn a_webhook_that_is_gone_for_good_is_missed_by_nobody_but_new_opt_ins() -> Result<()> {
+    let fleet = fleet::hosted().await?;
+    let host = Host::in_member(Arc::clone(&fleet), "member1", "gone").await?;
+    let scene = Scene::on(Arc::clone(&fleet), "gone-users").await?;
+    let user = User::new(&scene).await?;
+    let kubelet = host.kubelet();
+    let untouched = host.everything().await?;
+    host.install(&values_in_member()).await?;
+    kubelet.until_rolled_out(WEBHOOK).await?;
+    user.until_stamped().await?;
+    let enable = ["member", "enable", "member1"];
+    let words = [
+        "installed by Helm",
+        "helm upgrade",
+        "kubectl promote member disable member1",
+    ];
+    kubectl_promote(&scene, &enable)
+        .await?
+        .assert_error(1, &words)?;
+
+    Workload::new("web").deploy(&scene, "member1").await?;
+    for (kind, name) in [
+        (Kind::deployment(), WEBHOOK),
+        (Kind::secret(), CERTIFICATE),
+        (Kind::new("v1", "Service"), WEBHOOK),
+    ] {
+        host.cluster.delete(&kind, name).await?;
+    }
+    kubelet.until_idle().await?;
+    changes_pass(&scene).await?;
+    let answer = opt_in(&scene, "web").await?;
+    answer.assert_error(1, &["failed calling webhook", "verdict.promote.karmada.io"])?;
+
+    let disable = ["member", "disable", "member1"];
+    let answer = kubectl_promote(&scene, &disable).await?;
+    let words = [
+        "validatingwebhookconfigurations/opt-in.promote.karmada.io deleted",
+        "validatingadmissionpolicies/ca-bundle.promote.karmada.io deleted",
+    ];
+    answer.assert_output(0, &words)?;
+    answer.assert_error(0, &["Helm has installed that", "helm uninstall"])?;
+    user.until_unasked().await?;
+    opt_in(&scene, "web")
+        .await?
+        .assert_output(0, &["annotated"])?;
+    changes_pass(&scene).await?;
+    // What the release has besides, Helm takes away.
+    host.uninstall().await?;
+    nothing_is_left(&host, &untouched).await
+}
+
+/// Either of them would undo what the other one does.
+#[tokio::test]
+async fn helm_does_not_install_over_what_the_plugin_has_installed() -> Result<()> {
+    let fleet = fleet::hosted().await?;
+    let host = Host::in_member(Arc::clone(&fleet), "member1", "plugin-first").await?;
+    let scene = Scene::on(Arc::clone(&fleet), "plugin-first-users").await?;
+    let untouched = host.everything().await?;
+    let enabled = kubectl_promote(&scene, &["member", "enable", "member1"]).await?;
+    enabled.assert_output(0, &["member1 is guarded"])?;
+
+    let installed = host.install(&values_in_member()).await;
+    let error = format!("{:#}", installed.err().context("Helm has installed it")?);
+    for told in [
+        "cannot be imported",
+        ".promote.karmada.io",
+        "app.kubernetes.io/managed-by",
+    ] {
+        ensure!(error.contains(told), "nothing about {told} in: {error}");
+    }
+    let disable = ["member", "disable", "member1"];
+    kubectl_promote(&scene, &disable)
+        .await?
+        .assert_output(0, &["deleted"])?;
+    nothing_is_left(&host, &untouched).await
+}
+
 /// Secrets may have longer names than most objects.
 #[tokio::test]
-async fn only_api_servers_with_a_certificate_are_served_where_authorities_are_named() -> Result<()>
-{
+async fn authorities_of_clients_are_given_to_the_webhook_where_they_are_named() -> Result<()> {
     let flag = "--client-ca=/etc/karmada-promoter/client-ca/ca.crt";
     let mut values = values_in_member();
     ensure!(!webhook_of(&values).await?.to_string().contains("client-ca"));

@@ -101,3 +101,24 @@ topologySpreadConstraints:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{- /*
+A kubeconfig that is given as a value, in base64, checked. Takes a dict of `kubeconfig` (its part of
+the values) and `path` (where that stands in them).
+*/ -}}
+{{- define "karmada-promoter.kubeconfigContent" -}}
+{{- if not (dig "clusters" "" (fromYaml .kubeconfig.content)) -}}
+{{- fail (printf "%s.content: this is no kubeconfig; give the file's content, by --set-file %s.content=FILE" .path .path) }}
+{{- end -}}
+{{- .kubeconfig.content | b64enc }}
+{{- end }}
+
+{{- /* The annotations of a pod that reads its kubeconfig once: another one makes another pod. */ -}}
+{{- define "karmada-promoter.podAnnotations" -}}
+{{- with .kubeconfig.content }}
+checksum/kubeconfig: {{ sha256sum . }}
+{{- end }}
+{{- with .values.podAnnotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

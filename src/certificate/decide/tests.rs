@@ -7,6 +7,8 @@ use crate::{
     issue::{self, AUTHORITY_LIFE, CERTIFICATE_LIFE},
 };
 
+const RENEW: Step = Step::Renew(Signer::Newest);
+
 fn names() -> Vec<String> {
     vec!["webhook.promoter.svc".to_owned()]
 }
@@ -24,15 +26,19 @@ fn new() -> Contents {
 }
 
 fn at(contents: &Contents, now: Timestamp) -> Step {
-    decide(contents, &names(), true, now)
+    decide(contents, &names(), Told::All, now)
 }
 
 /// Does what is decided.
 fn done(contents: &Contents, now: Timestamp) -> Contents {
-    match at(contents, now) {
+    done_where(contents, Told::All, now)
+}
+
+fn done_where(contents: &Contents, told: Told, now: Timestamp) -> Contents {
+    match decide(contents, &names(), told, now) {
         Step::AddAuthority => issue::add_authority(contents, now).unwrap(),
         Step::Begin => issue::begin(&names(), now).unwrap(),
-        Step::Renew => issue::renew(contents, &names(), now).unwrap(),
+        Step::Renew(by) => issue::renew(contents, by, &names(), now).unwrap(),
         Step::Retire => contents.with_newest_only(),
         Step::Keep | Step::WaitForBundle => contents.clone(),
     }
@@ -51,8 +57,13 @@ fn where_there_is_nothing_everything_is_made_once() {
         Step::Begin
     );
     let contents = new();
-    for (published, after) in [(false, days(0)), (true, days(0)), (false, days(59))] {
-        let step = decide(&contents, &names(), published, start() + after);
+    for (told, after) in [
+        (Told::NotYet, days(0)),
+        (Told::All, days(0)),
+        (Told::ByPeople, days(0)),
+        (Told::NotYet, days(59)),
+    ] {
+        let step = decide(&contents, &names(), told, start() + after);
         assert_eq!(step, Step::Keep, "{after:?}");
     }
 }
@@ -67,7 +78,7 @@ fn what_was_made_is_what_api_servers_check() {
     assert_eq!(certificate.not_after, now + CERTIFICATE_LIFE);
     assert_eq!(certificate.not_before, now - BACKDATED);
     assert!(!certificate.is_authority);
-    let authority = contents.signer(now).unwrap();
+    let authority = contents.signer(Signer::Newest, now).unwrap();
     assert_eq!(authority.not_after, now + AUTHORITY_LIFE);
     assert!(authority.is_authority);
     let key = contents.certified_key().unwrap();
@@ -86,12 +97,12 @@ fn a_certificate_is_renewed_after_two_thirds_of_its_life() {
     let contents = new();
     for (after, step) in [
         (days(59), Step::Keep),
-        (days(60), Step::Renew),
-        (days(89), Step::Renew),
-        (days(91), Step::Renew),
+        (days(60), RENEW),
+        (days(89), RENEW),
+        (days(91), RENEW),
     ] {
         assert_eq!(at(&contents, start() + after), step, "{after:?}");
-        let unpublished = decide(&contents, &names(), false, start() + after);
+        let unpublished = decide(&contents, &names(), Told::NotYet, start() + after);
         assert_eq!(unpublished, step, "the authority is no other: {after:?}");
     }
     let now = start() + days(60);
@@ -106,7 +117,7 @@ fn a_certificate_is_renewed_after_two_thirds_of_its_life() {
 fn an_authority_is_changed_with_both_believed_and_the_new_one_told_first() {
     // The certificate was renewed all the time.
     let now = start() + days(2433);
-    let old = issue::renew(&new(), &names(), now).unwrap();
+    let old = issue::renew(&new(), Signer::Newest, &names(), now).unwrap();
     assert_eq!(at(&old, now), Step::Keep);
 
     let now = now + days(1);
@@ -114,9 +125,9 @@ fn an_authority_is_changed_with_both_believed_and_the_new_one_told_first() {
     let both = done(&old, now);
     assert_eq!(both.authorities(now).len(), 2);
     assert_eq!(both.certificate, old.certificate);
-    let untold = decide(&both, &names(), false, now);
+    let untold = decide(&both, &names(), Told::NotYet, now);
     assert_eq!(untold, Step::WaitForBundle);
-    assert_eq!(at(&both, now), Step::Renew);
+    assert_eq!(at(&both, now), RENEW);
 
     let renewed = done(&both, now);
     assert!(renewed.usable(&names(), now).unwrap().by_newest);
@@ -133,11 +144,82 @@ fn an_authority_is_changed_with_both_believed_and_the_new_one_told_first() {
     settled.usable(&names(), now).unwrap();
 }
 
+/// Beside the hub, nobody knows whether members have been told.
+#[test]
+fn where_people_tell_of_authorities_the_old_one_signs_until_it_ends() {
+    let end = start() + AUTHORITY_LIFE;
+    let mut contents = new();
+    let old = contents.signer(Signer::Newest, start()).unwrap();
+    let (mut now, mut told_until, mut signed) = (start(), None, 0);
+    while now < end - HANDOVER {
+        contents = done_where(&contents, Told::ByPeople, now);
+        let usable = contents.usable(&names(), now).unwrap();
+        assert_eq!(usable.authority, old, "{now}");
+        assert!(usable.certificate.not_after <= end, "{now}");
+        signed += usize::from(usable.certificate.not_before == now - BACKDATED);
+        told_until = untold(&contents, &names(), now);
+        // From two thirds of its life on, there is another, of which people are reminded.
+        let has_both = now >= old.due() + days(1);
+        assert!(told_until.is_some() || !has_both, "{now}");
+        assert_eq!(contents.authorities(now).len() == 2, told_until.is_some());
+        now += days(5);
+    }
+    assert_eq!(told_until, Some(end - HANDOVER));
+    assert!(signed > 50, "it was renewed {signed} times only");
+
+    // Then the new one signs, once.
+    let renewed = done_where(&contents, Told::ByPeople, now);
+    let usable = renewed.usable(&names(), now).unwrap();
+    assert!(usable.by_newest);
+    assert_ne!(usable.authority, old);
+    assert_eq!(untold(&renewed, &names(), now), None);
+    let step = decide(&renewed, &names(), Told::ByPeople, now);
+    assert_eq!(step, Step::Keep);
+    let retired = done_where(&renewed, Told::ByPeople, now + days(1));
+    assert_eq!(retired.authorities(now).len(), 1);
+    assert_eq!(retired.key_of(&old), None);
+    assert!(retired.key_of(&usable.authority).is_some());
+}
+
+#[test]
+fn where_people_tell_of_authorities_names_and_keys_are_changed_by_the_old_one() {
+    let now = start() + days(2500);
+    let old = issue::renew(&new(), Signer::Newest, &names(), now).unwrap();
+    let both = done_where(&old, Told::ByPeople, now);
+    assert_eq!(both.authorities(now).len(), 2);
+    let names = vec![names().remove(0), "promoter.example".to_owned()];
+    let step = decide(&both, &names, Told::ByPeople, now);
+    assert_eq!(step, Step::Renew(Signer::Oldest));
+    let renewed = issue::renew(&both, Signer::Oldest, &names, now).unwrap();
+    assert!(!renewed.usable(&names, now).unwrap().by_newest);
+    assert_eq!(decide(&renewed, &names, Told::ByPeople, now), Step::Keep);
+
+    // Where the old one's key is gone, as versions before had it, its last certificate is used as
+    // long as it is good.
+    let newest = both.signer(Signer::Newest, now).unwrap();
+    let without = Contents {
+        authority_keys: both.key_of(&newest).unwrap().to_owned(),
+        ..both
+    };
+    let names = self::names();
+    let at = |after| decide(&without, &names, Told::ByPeople, now + after);
+    assert_eq!(at(days(59)), Step::Keep);
+    assert_ne!(at(days(60)), Step::Keep);
+    let renewed = done_where(&without, Told::ByPeople, now + days(60));
+    let usable = renewed.usable(&names, now + days(60)).unwrap();
+    assert!(usable.by_newest);
+    let until = untold(&without, &names, now);
+    assert_eq!(
+        until.map(|until| until.duration_since(now).as_hours() / 24),
+        Some(59)
+    );
+}
+
 #[test]
 fn what_has_expired_is_made_anew_at_once() {
     let contents = new();
     let now = start() + AUTHORITY_LIFE;
-    assert_eq!(decide(&contents, &names(), false, now), Step::Begin);
+    assert_eq!(decide(&contents, &names(), Told::NotYet, now), Step::Begin);
     let anew = done(&contents, now);
     assert_eq!(at(&anew, now), Step::Keep);
     assert_eq!(anew.authorities(now).len(), 1);
@@ -147,9 +229,9 @@ fn what_has_expired_is_made_anew_at_once() {
 fn a_certificate_for_other_names_is_no_use() {
     let contents = new();
     let names = vec![names().remove(0), "another.promoter.svc".to_owned()];
-    assert_eq!(decide(&contents, &names, false, start()), Step::Renew);
-    let renewed = issue::renew(&contents, &names, start()).unwrap();
-    assert_eq!(decide(&renewed, &names, false, start()), Step::Keep);
+    assert_eq!(decide(&contents, &names, Told::NotYet, start()), RENEW);
+    let renewed = issue::renew(&contents, Signer::Newest, &names, start()).unwrap();
+    assert_eq!(decide(&renewed, &names, Told::NotYet, start()), Step::Keep);
     // Fewer names are no reason to make another.
     assert_eq!(at(&renewed, start()), Step::Keep);
 }
@@ -164,14 +246,14 @@ fn a_certificate_is_for_addresses_too_and_for_names_however_they_are_written() {
     ] {
         let names = [names().remove(0), name.to_owned()];
         let contents = issue::begin(&names, start()).unwrap();
-        let step = decide(&contents, &names, true, start());
+        let step = decide(&contents, &names, Told::All, start());
         assert_eq!(step, Step::Keep, "{name}");
         assert_eq!(at(&contents, start()), Step::Keep, "{name}");
-        assert_eq!(decide(&new(), &names, true, start()), Step::Renew, "{name}");
+        assert_eq!(decide(&new(), &names, Told::All, start()), RENEW, "{name}");
     }
     let contents = issue::begin(&["10.0.0.5".to_owned()], start()).unwrap();
     let other = ["10.0.0.6".to_owned()];
-    assert_eq!(decide(&contents, &other, true, start()), Step::Renew);
+    assert_eq!(decide(&contents, &other, Told::All, start()), RENEW);
 }
 
 #[test]
@@ -187,7 +269,7 @@ fn what_is_only_half_there_is_mended() {
                 key: none.clone(),
                 ..whole.clone()
             },
-            Step::Renew,
+            RENEW,
         ),
         (
             "half a key",
@@ -195,7 +277,7 @@ fn what_is_only_half_there_is_mended() {
                 key: cut(&whole.key),
                 ..whole.clone()
             },
-            Step::Renew,
+            RENEW,
         ),
         (
             "another's key",
@@ -203,7 +285,7 @@ fn what_is_only_half_there_is_mended() {
                 key: other.key.clone(),
                 ..whole.clone()
             },
-            Step::Renew,
+            RENEW,
         ),
         (
             "half a certificate",
@@ -211,7 +293,7 @@ fn what_is_only_half_there_is_mended() {
                 certificate: cut(&whole.certificate),
                 ..whole.clone()
             },
-            Step::Renew,
+            RENEW,
         ),
         (
             "another's certificate",
@@ -220,7 +302,7 @@ fn what_is_only_half_there_is_mended() {
                 key: other.key.clone(),
                 ..whole.clone()
             },
-            Step::Renew,
+            RENEW,
         ),
         (
             "a key for a certificate",
@@ -228,12 +310,12 @@ fn what_is_only_half_there_is_mended() {
                 certificate: whole.key.clone(),
                 ..whole.clone()
             },
-            Step::Renew,
+            RENEW,
         ),
         (
             "no authority's key",
             Contents {
-                authority_key: none.clone(),
+                authority_keys: none.clone(),
                 ..whole.clone()
             },
             Step::AddAuthority,
@@ -241,7 +323,7 @@ fn what_is_only_half_there_is_mended() {
         (
             "another authority's key",
             Contents {
-                authority_key: other.authority_key,
+                authority_keys: other.authority_keys,
                 ..whole.clone()
             },
             Step::AddAuthority,
@@ -266,7 +348,7 @@ fn what_is_only_half_there_is_mended() {
             "a certificate for an authority",
             Contents {
                 authorities: whole.certificate.clone(),
-                authority_key: whole.key.clone(),
+                authority_keys: whole.key.clone(),
                 ..whole.clone()
             },
             Step::Begin,
@@ -301,7 +383,7 @@ fn what_a_secret_has_that_is_no_text_counts_as_nothing() {
         let mut data = whole.data();
         data["tls.key"] = wrong;
         let read = Contents::of(&secret(&data)).unwrap();
-        assert_eq!(at(&read, start()), Step::Renew);
+        assert_eq!(at(&read, start()), RENEW);
     }
 }
 

@@ -157,7 +157,8 @@ pub(crate) async fn hosted() -> Result<MutexGuard<'static, Arc<Fleet>>> {
     let fleet = HOSTED.get_or_try_init(start).await?.lock().await;
     // The test before may have failed half-way.
     for process in fleet.processes() {
-        if process.running && process.name.starts_with(chart::RELEASE) {
+        let is_pod = chart::PODS.iter().any(|pod| process.name.starts_with(pod));
+        if process.running && is_pod {
             fleet.kill(&process.name).await?;
         }
     }
@@ -287,7 +288,7 @@ pub(super) fn folder(fleet: &Fleet) -> &Path {
 
 /// The folder with `kubectl-promote`, which is built first: Cargo builds for a test only what is in
 /// the test's own package.
-pub(super) fn plugins() -> &'static Path {
+pub(crate) fn plugins() -> &'static Path {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

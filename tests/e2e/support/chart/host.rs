@@ -44,21 +44,32 @@ impl Host {
         kubeconfig: PathBuf,
         name: &str,
     ) -> Result<Self> {
-        let api_server = api_server(&kubeconfig)?;
-        let cluster = Cluster::connect(&kubeconfig, cluster, &unique(name)).await?;
+        let host = Self::at(fleet, cluster, kubeconfig, &unique(name)).await?;
         let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
         let namespace = json!({
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": cluster.namespace(), "labels": labels},
+            "metadata": {"name": host.cluster.namespace(), "labels": labels},
         });
-        cluster.create(&namespace).await?;
+        host.cluster.create(&namespace).await?;
         println!(
             "namespace {} of {}'s {}",
-            cluster.namespace(),
-            fleet.name(),
-            cluster.name()
+            host.cluster.namespace(),
+            host.fleet.name(),
+            host.cluster.name()
         );
+        Ok(host)
+    }
+
+    /// A namespace that is there, of the host cluster or of a member.
+    pub(crate) async fn at(
+        fleet: Arc<Fleet>,
+        cluster: &str,
+        kubeconfig: PathBuf,
+        namespace: &str,
+    ) -> Result<Self> {
+        let api_server = api_server(&kubeconfig)?;
+        let cluster = Cluster::connect(&kubeconfig, cluster, namespace).await?;
         Ok(Self {
             api_server,
             cluster,

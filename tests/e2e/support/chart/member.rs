@@ -10,9 +10,17 @@ use promoter_installation::member::{default_karmada_user, opt_in};
 use serde_json::{Value, json};
 
 use super::Host;
-use crate::support::{Cluster, Identity, Kind, LIMIT, Scene, eventually};
+use crate::support::{Cluster, Identity, Kind, LIMIT, Scene, Workload, eventually};
 
-const CAROL: &str = "carol";
+/// Who opts in.
+pub(crate) const CAROL: &str = "carol";
+
+/// How many opt in at a time.
+const CLIENTS: usize = 4;
+
+/// How often each of them does so at the least while something goes on, on a slow machine: none of
+/// what goes on is over within a few seconds.
+const LEAST: usize = 10;
 
 /// The Deployment of the webhook, and the names of most that belongs to it.
 pub(crate) const WEBHOOK: &str = "promoter-karmada-promoter-webhook";
@@ -117,28 +125,53 @@ impl User {
         .await
     }
 
-    /// Opts one after another in while something goes on. All are stamped.
+    /// Opts an existing Deployment in, in a dry run, which is asked about and stamped alike.
+    async fn try_in(&self, name: &str) -> Result<()> {
+        let patch = json!({"metadata": {"annotations": {(ENABLED): "true"}}});
+        let tried = self
+            .cluster
+            .dry_patch(&Kind::deployment(), name, &patch)
+            .await?;
+        let stamp = tried["metadata"]["annotations"][REQUESTED_BY].as_str();
+        let is_own = stamp.is_some_and(|stamp| stamp.ends_with(&format!(":{CAROL}")));
+        ensure!(is_own, "the stamp is {stamp:?}");
+        Ok(())
+    }
+
+    /// Opts in again and again, from several sides at a time, while something goes on. All are
+    /// stamped, and none waits for long.
     pub(crate) async fn while_opting_in<T>(
         &self,
         work: impl Future<Output = Result<T>>,
-    ) -> Result<(T, usize)> {
+    ) -> Result<T> {
+        let name = "tried";
+        let workload = Workload::new(name).replicas(0);
+        self.cluster.create(workload.object()).await?;
         let over = AtomicBool::new(false);
         let worked = async {
             let done = work.await;
             over.store(true, Ordering::Relaxed);
             done
         };
-        let opting = async {
+        // One for good: the others would fill the member with Deployments.
+        let clients = (0..CLIENTS).map(async |client| {
             let mut count = 0;
             while !over.load(Ordering::Relaxed) {
-                self.opt_in()
-                    .await
-                    .with_context(|| format!("after {count}"))?;
+                let opted_in = match client {
+                    0 => self.opt_in().await.map(drop),
+                    _ => self.try_in(name).await,
+                };
+                opted_in.with_context(|| format!("client {client}, after {count}"))?;
                 count += 1;
             }
-            Ok(count)
-        };
-        tokio::try_join!(worked, opting)
+            anyhow::Ok(count)
+        });
+        let opting = futures::future::try_join_all(clients);
+        let (done, counts) = tokio::try_join!(worked, opting)?;
+        println!("{counts:?} opted in meanwhile");
+        let all = counts.iter().all(|count| *count >= LEAST);
+        ensure!(all, "only {counts:?} opted in meanwhile");
+        Ok(done)
     }
 }
 

@@ -27,10 +27,13 @@ use tokio::process::Command;
 
 pub(crate) use host::Host;
 pub(crate) use kubelet::Kubelet;
-pub(crate) use member::{CERTIFICATE, User, WEBHOOK, bundles, values_in_member};
+pub(crate) use member::{CAROL, CERTIFICATE, User, WEBHOOK, bundles, values_in_member};
 
 /// The name of every release, with which the names of its objects begin.
 pub(crate) const RELEASE: &str = "promoter";
+
+/// What the names of all pods of the chart begin with, those of the README's release included.
+pub(crate) const PODS: [&str; 2] = [RELEASE, "karmada-promoter-"];
 
 /// The folder of the chart.
 pub(crate) fn folder() -> PathBuf {
