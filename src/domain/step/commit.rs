@@ -38,7 +38,7 @@ pub(super) fn commit(observed: &Observed) -> Action {
                 .is_some_and(|settings| settings.staged_by_us)
         })
         .find_map(|object| {
-            let work = work_in(object, &observed.origin);
+            let work = object.work_in(&observed.origin);
             (!work.is_some_and(is_taken)).then_some((object, work))
         });
     let Some((object, work)) = waiting else {
@@ -109,14 +109,15 @@ pub(super) fn settle(observed: &Observed) -> Action {
     }
     if let Some(work) = observed
         .workload()
-        .and_then(|workload| work_in(workload, &observed.origin))
+        .and_then(|workload| workload.work_in(&observed.origin))
         && let Some(action) = guard::refused(work, observed)
     {
         return action;
     }
     let waiting = observed.objects.iter().find(|object| {
         object.settings().is_some_and(|settings| {
-            !work_in(object, &observed.origin)
+            !object
+                .work_in(&observed.origin)
                 .is_none_or(|work| work.applied == Some(true) && work.preserve == settings.preserve)
         })
     });
@@ -144,7 +145,8 @@ fn retention(workload: &ObjectState, observed: &Observed) -> Option<Action> {
     };
     if observed.autoscaled || !template.retains_replicas {
         // Wait for the Work to show it, or the next edit would come from a stale manifest.
-        let shown = work_in(workload, &observed.origin)
+        let shown = workload
+            .work_in(&observed.origin)
             .is_none_or(|work| work.retains_replicas == template.retains_replicas);
         return (!shown).then(|| Action::Wait("Karmada has not rendered the replicas yet".into()));
     }
@@ -152,7 +154,8 @@ fn retention(workload: &ObjectState, observed: &Observed) -> Option<Action> {
     if template.replicas != Some(live) {
         return Some(Action::SetReplicas(live));
     }
-    let rendered = work_in(workload, &observed.origin)
+    let rendered = workload
+        .work_in(&observed.origin)
         .is_some_and(|work| work.current && work.replicas == Some(live));
     Some(if rendered {
         Action::EndRetention
@@ -173,8 +176,4 @@ fn is_settled(object: &ObjectState, settings: PolicySettings, observed: &Observe
 
 fn is_taken(work: &WorkState) -> bool {
     !work.suspended && work.preserve && work.taken_over && work.applied == Some(true)
-}
-
-fn work_in<'a>(object: &'a ObjectState, cluster: &str) -> Option<&'a WorkState> {
-    object.works.iter().find(|work| work.cluster == cluster)
 }

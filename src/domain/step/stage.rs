@@ -208,6 +208,7 @@ mod tests {
             retried: false,
             suspended: true,
             taken_over: false,
+            version: None,
         }
     }
 
