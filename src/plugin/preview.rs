@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use futures::future::join_all;
 use jiff::Timestamp;
 use promoter_api::{
-    promotion::{Phase, Promotion, PromotionSpec},
+    promotion::{DesiredState, Phase, Promotion, PromotionSpec},
     reason::Reason,
 };
 use promoter_domain::{
@@ -75,8 +75,10 @@ pub(crate) enum Check {
 /// What there is to show.
 enum Shown {
     Already,
-    UnderWay(String),
     Preview(Preview),
+    /// It is promoted, and its spec asks for what was denied to somebody.
+    SetBack,
+    UnderWay(String),
 }
 
 /// Shows it for each workload.
@@ -121,6 +123,13 @@ pub(crate) async fn run(
             Ok(Shown::Already) => {
                 complain(&format!(
                     "{name} is promoted already; nothing would be written\n"
+                ));
+                continue;
+            }
+            Ok(Shown::SetBack) => {
+                complain(&format!(
+                    "{name} is promoted already; what its spec asks for and was not done would be \
+                     set back\n"
                 ));
                 continue;
             }
@@ -170,6 +179,11 @@ async fn one(
     let step = request::step(target, namespace, wish, found.as_ref(), Timestamp::now())?;
     let (promotion, verb) = match (step, &found) {
         (Step::Create(promotion), _) => (value(&promotion)?, Verb::Create),
+        (Step::Patch(_), Some(found))
+            if phase(found) == Phase::Promoted && wish.desired_state == DesiredState::Promoted =>
+        {
+            return Ok(Shown::SetBack);
+        }
         (Step::Patch(patch), Some(found)) => (patched(found, &patch)?, Verb::Change),
         (Step::Already(_), _) => return Ok(Shown::Already),
         // Nothing has been staged yet.

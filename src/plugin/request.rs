@@ -173,23 +173,42 @@ fn changed(spec: &PromotionSpec, wish: &Wish) -> PromotionSpec {
     spec
 }
 
-/// What is said when the workload is Karmada's already, and more than that was wished.
+/// What is to be done, or said, when the workload is Karmada's already and its Promotion is not as
+/// wished.
 fn federated(
     name: &str,
     found: &Promotion,
     wish: &Wish,
     spec: &PromotionSpec,
 ) -> Result<Step, Failure> {
-    let from = found.spec.clusters.join(", ");
-    if spec.clusters != found.spec.clusters || wish.desired_state != DesiredState::Promoted {
+    let status = found.status.clone().unwrap_or_default();
+    // What somebody was denied stands in the spec, and is not where it was promoted from.
+    let from = match &status.clusters[..] {
+        [] => found.spec.clusters.clone(),
+        clusters => clusters.iter().map(|it| it.name.clone()).collect(),
+    };
+    if spec.clusters != from || wish.desired_state != DesiredState::Promoted {
         return Err(Failure::refused(
             Reason::AlreadyFederated,
             format!(
-                "{name} has been promoted from cluster {from} already; edit its template and its \
+                "{name} has been promoted from cluster {} already; edit its template and its \
                  PropagationPolicy in the control plane, or let it go first by `kubectl promote \
-                 release`"
+                 release`",
+                from.join(", ")
             ),
         ));
+    }
+    if found.spec.desired_state != wish.desired_state || found.spec.clusters != from {
+        // Left there, it would be what the next one to edit the spec asks for, too.
+        let kept = status.authorized.map(|it| it.on_cluster_removal);
+        let spec = PromotionSpec {
+            on_cluster_removal: wish
+                .on_cluster_removal
+                .or(kept)
+                .unwrap_or(spec.on_cluster_removal),
+            ..spec.clone()
+        };
+        return Ok(Step::Patch(patch(found, wish, Some(&spec), None)));
     }
     Ok(Step::Already(Some(
         "--dependencies, --managed-dependencies, --managed-workload, --on-cluster-removal and \
@@ -231,7 +250,7 @@ fn patch(
 
 #[cfg(test)]
 mod tests {
-    use promoter_api::promotion::PromotionStatus;
+    use promoter_api::promotion::{Authorized, ClusterStatus, ClusterVerdict, PromotionStatus};
 
     use super::*;
     use crate::exit::Exit;
@@ -401,6 +420,54 @@ mod tests {
                 matches!(step, Ok(Step::Patch(patch)) if patch["spec"]["desiredState"] == "Released")
             );
         }
+    }
+
+    #[test]
+    fn what_was_denied_of_what_is_promoted_is_set_back() {
+        // Bob may not have it released, nor anything else that he has asked for with that.
+        let mut denied = found(DesiredState::Released, Phase::Promoted);
+        denied.spec.clusters = vec!["member2".into()];
+        denied.spec.on_cluster_removal = OnClusterRemoval::Preserve;
+        denied.spec.requester = Some(requester("bob"));
+        let status = denied.status.as_mut().unwrap();
+        status.authorized = Some(Authorized {
+            generation: 1,
+            on_cluster_removal: OnClusterRemoval::Delete,
+        });
+        status.clusters = vec![ClusterStatus {
+            differences: Vec::new(),
+            name: "member1".into(),
+            remaining_difference_count: None,
+            verdict: ClusterVerdict::Unchanged,
+        }];
+        status.reason = Some(Reason::NotAuthorized);
+
+        let step = decided(&wish(DesiredState::Promoted), Some(&denied));
+
+        let Ok(Step::Patch(patch)) = step else {
+            panic!("not set back: {step:?}");
+        };
+        assert_eq!(patch["metadata"], json!({"resourceVersion": "7"}));
+        assert_eq!(patch["spec"]["clusters"], json!(["member1"]));
+        assert_eq!(patch["spec"]["desiredState"], "Promoted");
+        assert_eq!(patch["spec"]["onClusterRemoval"], "Delete");
+        assert_eq!(patch["spec"]["requester"], json!({"username": "alice"}));
+
+        let preserve = Wish {
+            on_cluster_removal: Some(OnClusterRemoval::Preserve),
+            ..wish(DesiredState::Promoted)
+        };
+        let Ok(Step::Patch(patch)) = decided(&preserve, Some(&denied)) else {
+            panic!("not set back");
+        };
+        assert_eq!(patch["spec"]["onClusterRemoval"], "Preserve");
+        // It was promoted from member1, whatever bob has written.
+        let elsewhere = Wish {
+            cluster: Some("member2".into()),
+            ..wish(DesiredState::Promoted)
+        };
+        let failure = decided(&elsewhere, Some(&denied)).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Refused);
     }
 
     #[test]
