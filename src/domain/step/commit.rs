@@ -51,23 +51,26 @@ pub(super) fn commit(observed: &Observed) -> Action {
         return action;
     }
     let said = work.and_then(|work| work.message.as_deref());
-    let message = match said {
-        Some(said) => format!(
-            "cluster {} does not take {}: {said}",
-            observed.origin, object.key
-        ),
-        None => format!("Karmada has not taken over {} yet", object.key),
-    };
+    let (key, cluster) = (&object.key, &observed.origin);
     if observed.overdue {
-        return Action::Enter(
-            Phase::RollingBack,
-            Some(Outcome {
-                message: format!("{message}; everything was rolled back"),
-                reason: Reason::CommitRefused,
-            }),
-        );
+        let message = match said {
+            Some(said) => format!(
+                "cluster {cluster} does not take {key}: {said}; everything was rolled back. Let \
+                 what refuses it there pass writes of the identity that Karmada uses, and ask again"
+            ),
+            None => format!(
+                "Karmada has not taken over {key} in cluster {cluster}; everything was rolled \
+                 back. See to it that Karmada's controllers run and reach the cluster, and ask \
+                 again"
+            ),
+        };
+        let reason = Reason::CommitRefused;
+        return Action::Enter(Phase::RollingBack, Some(Outcome { message, reason }));
     }
-    Action::Wait(message)
+    Action::Wait(match said {
+        Some(said) => format!("cluster {cluster} does not take {key}: {said}"),
+        None => format!("Karmada has not taken over {key} yet"),
+    })
 }
 
 /// The next action while verifying.

@@ -188,6 +188,18 @@ async fn strip_in(member: &Server) -> bool {
         .unwrap()
 }
 
+#[test]
+fn what_was_not_as_before_is_told_with_object_cluster_and_remedy() {
+    let key = ObjectKey::deployment("web");
+    let outcome = commit::not_as_before(&key, "shop", "member1", "it is gone");
+    assert_eq!(
+        outcome.message,
+        "after the commit, Deployment/web of namespace shop in cluster member1 was not what it was \
+         before: it is gone; everything was rolled back. Look for what else writes it there, and \
+         ask again"
+    );
+}
+
 /// A member in which Karmada has left marks on a Secret, and on a ReplicaSet.
 fn left_marked() -> Server {
     let marks = json!({"work.karmada.io/conflict-resolution": "overwrite"});
