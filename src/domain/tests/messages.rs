@@ -281,10 +281,10 @@ fn stepping() -> Vec<Told> {
     type Change = fn(&mut Observed);
     let changes: [(Phase, Change); 7] = [
         (Phase::Staging, |it| {
-            workload(it).policy = PolicyState::Foreign
+            workload(it).policy = PolicyState::Foreign;
         }),
         (Phase::Staging, |it| {
-            workload(it).template = TemplateState::Foreign
+            workload(it).template = TemplateState::Foreign;
         }),
         (Phase::Staging, |it| workload(it).works.clear()),
         (Phase::Committing, |it| it.template_edited = true),

@@ -57,15 +57,15 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
-        let path = request.uri().path().to_owned();
+        let at = request.uri().path().to_owned();
         let (status, body) = if request.method() == http::Method::PATCH {
             let body = request.into_body().collect_bytes().await?;
             let patch: Value = serde_json::from_slice(&body).unwrap();
-            let status = self.refused.get(&path).copied().unwrap_or(200);
-            self.patches.lock().unwrap().push((path, patch.clone()));
+            let status = self.refused.get(&at).copied().unwrap_or(200);
+            self.patches.lock().unwrap().push((at, patch.clone()));
             (status, patch)
         } else {
-            let found = self.objects.get(&path).cloned();
+            let found = self.objects.get(&at).cloned();
             found.map_or((404, Value::Null), |object| (200, object))
         };
         let body = match status {
@@ -93,8 +93,8 @@ async fn a_work_is_freed_as_it_was_seen_and_no_later_one() {
     let key = key();
     let freed = let_go::free(&hub, &record(), &observed(), &key, "member1").await;
     assert!(matches!(freed, Ok(Flow::Again)));
-    let (path, patch) = server.patches().remove(0);
-    assert!(path.starts_with(WORK), "{path}");
+    let (at, patch) = server.patches().remove(0);
+    assert!(at.starts_with(WORK), "{at}");
     assert_eq!(
         patch,
         json!({
@@ -104,10 +104,10 @@ async fn a_work_is_freed_as_it_was_seen_and_no_later_one() {
     );
 
     // Of the next Work of that name, or one that has changed, nothing is known: it is looked again.
-    let changed = Server::default().refusing(&path, 409);
+    let changed = Server::default().refusing(&at, 409);
     let freed = let_go::free(&context(&changed), &record(), &observed(), &key, "member1").await;
     assert!(matches!(freed, Err(Error::Objects(error)) if error.is_conflict()));
-    let gone = Server::default().refusing(&path, 404);
+    let gone = Server::default().refusing(&at, 404);
     let freed = let_go::free(&context(&gone), &record(), &observed(), &key, "member1").await;
     assert!(matches!(freed, Ok(Flow::Again)));
 }
@@ -132,8 +132,8 @@ async fn karmada_is_made_to_look_again_at_the_work_that_was_seen() {
     let server = Server::default();
     let retried = guard::retry(&context(&server), &record(), &observed()).await;
     assert!(matches!(retried, Ok(Flow::After(_))));
-    let (path, patch) = server.patches().remove(0);
-    assert!(path.starts_with(WORK), "{path}");
+    let (at, patch) = server.patches().remove(0);
+    assert!(at.starts_with(WORK), "{at}");
     assert_eq!(
         patch,
         json!({
@@ -141,7 +141,7 @@ async fn karmada_is_made_to_look_again_at_the_work_that_was_seen() {
             "spec": {"suspendDispatching": null},
         })
     );
-    let changed = Server::default().refusing(&path, 409);
+    let changed = Server::default().refusing(&at, 409);
     let retried = guard::retry(&context(&changed), &record(), &observed()).await;
     assert!(matches!(retried, Err(Error::Objects(error)) if error.is_conflict()));
 }
