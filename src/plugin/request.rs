@@ -68,20 +68,18 @@ pub(crate) fn step(
     let phase = phase(found);
     let rests = answers_request(found) && phase.is_at_rest();
     let spec = changed(&found.spec, wish);
+    let releases = wish.desired_state == DesiredState::Released;
+    if rests && phase == Phase::Promoted && !releases {
+        return federated(&name, found, wish, &spec);
+    }
     if spec == found.spec {
         return Ok(if !rests {
             Step::Follow
-        } else if phase == goal(wish.desired_state)
-            && matches!(phase, Phase::Promoted | Phase::Released)
-        {
+        } else if releases && phase == Phase::Released {
             Step::Already(None)
         } else {
             Step::Patch(patch(found, wish, None, Some(now)))
         });
-    }
-    let releases = wish.desired_state == DesiredState::Released;
-    if rests && phase == Phase::Promoted && !releases {
-        return federated(&name, found, wish, &spec);
     }
     if rests || releases || matches!(phase, Phase::Pending | Phase::Waiting) {
         return Ok(Step::Patch(patch(found, wish, Some(&spec), None)));
@@ -173,8 +171,7 @@ fn changed(spec: &PromotionSpec, wish: &Wish) -> PromotionSpec {
     spec
 }
 
-/// What is to be done, or said, when the workload is Karmada's already and its Promotion is not as
-/// wished.
+/// What is to be done, or said, when the workload is Karmada's already.
 fn federated(
     name: &str,
     found: &Promotion,
@@ -198,17 +195,21 @@ fn federated(
             ),
         ));
     }
-    if found.spec.desired_state != wish.desired_state || found.spec.clusters != from {
+    let kept = PromotionSpec {
+        clusters: from,
+        desired_state: DesiredState::Promoted,
+        on_cluster_removal: status
+            .authorized
+            .map_or(found.spec.on_cluster_removal, |it| it.on_cluster_removal),
+        ..found.spec.clone()
+    };
+    if kept != found.spec {
         // Left there, it would be what the next one to edit the spec asks for, too.
-        let kept = status.authorized.map(|it| it.on_cluster_removal);
-        let spec = PromotionSpec {
-            on_cluster_removal: wish
-                .on_cluster_removal
-                .or(kept)
-                .unwrap_or(spec.on_cluster_removal),
-            ..spec.clone()
-        };
+        let spec = changed(&kept, wish);
         return Ok(Step::Patch(patch(found, wish, Some(&spec), None)));
+    }
+    if *spec == kept {
+        return Ok(Step::Already(None));
     }
     Ok(Step::Already(Some(
         "--dependencies, --managed-dependencies, --managed-workload, --on-cluster-removal and \
@@ -461,6 +462,16 @@ mod tests {
             panic!("not set back");
         };
         assert_eq!(patch["spec"]["onClusterRemoval"], "Preserve");
+        // Nor is anything else left of what he was denied.
+        denied.spec.clusters = vec!["member1".into()];
+        denied.spec.desired_state = DesiredState::Promoted;
+        let Ok(Step::Patch(patch)) = decided(&wish(DesiredState::Promoted), Some(&denied)) else {
+            panic!("not set back");
+        };
+        assert_eq!(patch["spec"]["onClusterRemoval"], "Delete");
+        denied.spec.on_cluster_removal = OnClusterRemoval::Delete;
+        let step = decided(&wish(DesiredState::Promoted), Some(&denied));
+        assert!(matches!(step, Ok(Step::Already(None))));
         // It was promoted from member1, whatever bob has written.
         let elsewhere = Wish {
             cluster: Some("member2".into()),
