@@ -221,10 +221,12 @@ impl<'a> Asked<'a> {
     #[must_use]
     pub fn denied(&self, requester: &Requester, access: &Access) -> Outcome {
         not_authorized(format!(
-            "{} may not {access}, and {} {} takes that; have it allowed there, and ask again",
+            "{} may not {access}, and {} {} of cluster {} takes that; have it allowed there, and \
+             ask again",
             Who(requester),
             self.purpose,
-            self.workload
+            self.workload,
+            self.cluster
         ))
     }
 

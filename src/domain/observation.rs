@@ -164,6 +164,8 @@ pub struct WorkState {
     pub suspended: bool,
     /// The live object in the member bears the mark of this very Work.
     pub taken_over: bool,
+    /// Which one was seen, as it was.
+    pub version: Option<Version>,
 }
 
 impl Version {
@@ -325,6 +327,7 @@ impl WorkState {
             retried: spec["suspendDispatching"].is_null(),
             suspended: spec["suspendDispatching"] == true,
             taken_over,
+            version: Version::of(Some(work)),
         })
     }
 }
@@ -435,6 +438,12 @@ impl ObjectState {
             PolicyState::Ours(settings) => Some(settings),
             PolicyState::Absent | PolicyState::Foreign | PolicyState::InHand => None,
         }
+    }
+
+    /// What Karmada rendered of it for a cluster.
+    #[must_use]
+    pub fn work_in(&self, cluster: &str) -> Option<&WorkState> {
+        self.works.iter().find(|work| work.cluster == cluster)
     }
 }
 

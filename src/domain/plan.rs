@@ -168,10 +168,10 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
                 return Outcome::Refused(Refusal::new(
                     Reason::DependencyConflict,
                     format!(
-                        "{key} of namespace {} is federated from another cluster, by \
+                        "{key} of namespace {} is federated from another cluster than {}, by \
                          PropagationPolicy {policy}; in this version {} must be promoted from \
                          that cluster, or without it (spec.dependencies)",
-                        request.namespace, request.workload
+                        request.namespace, request.cluster, request.workload
                     ),
                 ));
             }
@@ -179,9 +179,11 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
                 return Outcome::Refused(Refusal::new(
                     Reason::DependencyConflict,
                     format!(
-                        "{key} of namespace {} is federated, but somebody has deleted its \
-                         PropagationPolicy {}; create a policy that claims it, and ask again",
+                        "{key} of namespace {} is federated from cluster {}, but somebody has \
+                         deleted its PropagationPolicy {}; create a policy that claims it, and ask \
+                         again",
                         request.namespace,
+                        request.cluster,
                         key.policy_name()
                     ),
                 ));
@@ -217,7 +219,7 @@ pub fn plan(request: &Request<'_>, live: &Live, existing: &Existing) -> Outcome 
             Found::TooLong => {
                 return Outcome::Refused(Refusal::new(
                     Reason::NameTooLong,
-                    precondition::name_too_long(key),
+                    precondition::name_too_long(request, key),
                 ));
             }
         };

@@ -2,7 +2,7 @@
 
 use promoter_api::{
     marks,
-    promotion::{ManagedWorkload, StaleMarks},
+    promotion::{ManagedWorkload, StaleMarks, WorkloadReference},
     reason::Reason,
 };
 use serde_json::Value;
@@ -13,13 +13,36 @@ use crate::{
     plan::{Existing, Live, Refusal, Request},
 };
 
+/// Refuses what is no Deployment, by what the spec says alone.
+pub fn check_kind(
+    workload: &WorkloadReference,
+    namespace: &str,
+    cluster: &str,
+) -> Result<(), Refusal> {
+    let WorkloadReference {
+        api_version,
+        kind,
+        name,
+    } = workload;
+    if *workload == WorkloadReference::deployment(name) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Reason::UnsupportedKind,
+        format!(
+            "{kind}/{name} of namespace {namespace} in cluster {cluster}: {kind} of {api_version} \
+             is not supported; Deployments of apps/v1 are, promote one of those"
+        ),
+    ))
+}
+
 /// Checks everything that can be told without writing.
 pub fn check(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<(), Refusal> {
     namespace(request)?;
     if !request.workload.names_fit() {
         return Err(Refusal::new(
             Reason::NameTooLong,
-            name_too_long(request.workload),
+            name_too_long(request, request.workload),
         ));
     }
     federated(request, live, existing)?;
@@ -29,10 +52,14 @@ pub fn check(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<
 }
 
 /// What is said of a name that is too long.
-pub(crate) fn name_too_long(key: &ObjectKey) -> String {
+pub(crate) fn name_too_long(request: &Request<'_>, key: &ObjectKey) -> String {
+    let Request {
+        cluster, namespace, ..
+    } = request;
     format!(
-        "{key}: the names that Karmada and the promoter make of it would be longer than the 253 \
-         characters that Kubernetes allows; give it a shorter name"
+        "{key} of namespace {namespace} in cluster {cluster}: the names that Karmada and the \
+         promoter make of it would be longer than the 253 characters that Kubernetes allows; give \
+         it a shorter name"
     )
 }
 
@@ -49,13 +76,19 @@ pub fn is_reserved_namespace(namespace: &str) -> bool {
 }
 
 fn namespace(request: &Request<'_>) -> Result<(), Refusal> {
-    let namespace = request.namespace;
+    let Request {
+        cluster,
+        namespace,
+        workload,
+        ..
+    } = request;
     if is_reserved_namespace(namespace) {
         return Err(Refusal::new(
             Reason::NamespaceReserved,
             format!(
-                "namespace {namespace} is kept for the system, Karmada never propagates what is \
-                 in it; promote workloads of other namespaces"
+                "{workload} of cluster {cluster} is in namespace {namespace}, which is kept for \
+                 the system: Karmada never propagates what is in it; promote workloads of other \
+                 namespaces"
             ),
         ));
     }
@@ -108,8 +141,9 @@ fn federated(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<
             Refusal::new(
                 Reason::ConflictingTemplate,
                 format!(
-                    "the control plane has another {workload} in namespace {namespace}, claimed \
-                     by {policy}; rename one of them, or delete that template"
+                    "the control plane has another {workload} in namespace {namespace} than \
+                     cluster {cluster}, claimed by {policy}; rename one of them, or delete that \
+                     template"
                 ),
             )
         });

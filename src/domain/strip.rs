@@ -52,9 +52,24 @@ pub fn replica_set_patch(replica_set: &Value, disable: bool) -> Option<Value> {
 /// Whether an object bears marks of Karmada, ours apart.
 #[must_use]
 pub fn has_marks(object: &Value) -> bool {
-    ["/metadata/labels", "/metadata/annotations"]
-        .into_iter()
-        .any(|pointer| !removals(object, pointer, false).is_empty())
+    !marks(object).is_empty()
+}
+
+/// The marks of Karmada that an object bears, ours apart, in words: what the patch takes off.
+#[must_use]
+pub fn marks(object: &Value) -> Vec<String> {
+    [
+        ("label", "/metadata/labels"),
+        ("annotation", "/metadata/annotations"),
+    ]
+    .into_iter()
+    .flat_map(|(field, pointer)| {
+        let removals = removals(object, pointer, false);
+        removals
+            .into_iter()
+            .map(move |(key, _)| format!("{field} {key}"))
+    })
+    .collect()
 }
 
 /// A null for each of Karmada's keys, and for each of ours if so wanted.
@@ -118,6 +133,15 @@ mod tests {
         }});
         assert!(has_marks(&object));
         assert_eq!(
+            marks(&object),
+            [
+                "label karmada.io/managed",
+                "label resourcetemplate.karmada.io/retain-replicas",
+                "annotation clusterpropagationpolicy.karmada.io/name",
+                "annotation work.karmada.io/conflict-resolution",
+            ]
+        );
+        assert_eq!(
             strip_patch(&object, ObjectKind::Deployment, false),
             Some(json!({"metadata": {
                 "uid": "u1",
@@ -137,6 +161,7 @@ mod tests {
             "promote.karmada.io/requested-by": "jane",
         }}});
         assert!(!has_marks(&object));
+        assert_eq!(marks(&object), [""; 0]);
         assert_eq!(strip_patch(&object, ObjectKind::Deployment, false), None);
         assert_eq!(
             strip_patch(&object, ObjectKind::Deployment, true),

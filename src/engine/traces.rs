@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use promoter_api::{marks, promotion::Phase};
 use promoter_domain::{
     object::{ObjectKey, ObjectKind},
+    observation::Version,
     strip,
 };
 use promoter_kubernetes::{members::Member, resource::Resource, workload};
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 use crate::{
     Context, Error,
+    act::of_version,
     read::{self, live, reach},
     record::Record,
 };
@@ -40,7 +42,7 @@ pub(crate) enum Marked {
     Clean,
     /// The Deployment's controller has not seen the last change yet, and may still copy marks.
     Copying,
-    /// What is to be written.
+    /// What is to be written, to each object as it was seen.
     Patches(Vec<(Resource, String, Value)>),
 }
 
@@ -56,7 +58,8 @@ pub(crate) async fn marked(
     let Some(object) = live(member, namespace, key).await? else {
         return Ok(Marked::Clean);
     };
-    // Where a Work is, Karmada keeps the object, for somebody else who needs it.
+    // Where a Work is, Karmada keeps the object, for somebody else who needs it. Where one comes after
+    // this, Karmada's write changes the object's version.
     if read::work(context, namespace, key, &member.name)
         .await?
         .is_some()
@@ -69,7 +72,8 @@ pub(crate) async fn marked(
     if !was_karmadas && member.name != record.origin() {
         return Ok(Marked::Clean);
     }
-    if let Some(patch) = strip::strip_patch(&object, key.kind, disable) {
+    let patch = strip::strip_patch(&object, key.kind, disable);
+    if let Some(patch) = patch.and_then(|patch| as_seen(patch, &object)) {
         return Ok(Marked::Patches(vec![(
             key.kind.into(),
             key.name.clone(),
@@ -91,6 +95,7 @@ pub(crate) async fn marked(
         .filter_map(|replica_set| {
             let name = replica_set["metadata"]["name"].as_str()?;
             let patch = strip::replica_set_patch(replica_set, disable)?;
+            let patch = as_seen(patch, replica_set)?;
             Some((Resource::REPLICA_SET, name.to_owned(), patch))
         })
         .collect();
@@ -99,6 +104,12 @@ pub(crate) async fn marked(
     } else {
         Marked::Patches(patches)
     })
+}
+
+/// A patch that is refused when the object has changed since.
+fn as_seen(patch: Value, object: &Value) -> Option<Value> {
+    let version = Version::of(Some(object))?;
+    Some(of_version(patch, &version))
 }
 
 fn is_owned(replica_set: &Value, uid: &str) -> bool {

@@ -4,12 +4,13 @@ use anyhow::anyhow;
 use futures::future::join_all;
 use jiff::Timestamp;
 use promoter_api::{
-    promotion::{Phase, Promotion, PromotionSpec},
+    promotion::{DesiredState, Phase, Promotion, PromotionSpec},
     reason::Reason,
 };
 use promoter_domain::{
     object::ObjectKey,
-    plan::{self, Outcome, Plan},
+    plan::{self, Live, Outcome, Plan},
+    strip,
 };
 use promoter_kubernetes::{
     existing,
@@ -37,6 +38,16 @@ pub(crate) struct Preview {
     pub(crate) objects: Vec<Planned>,
     /// The plan.
     pub(crate) plan: Box<Plan>,
+    /// What would be taken off objects in the member before anything else, as `spec.staleMarks` says.
+    pub(crate) stripped: Vec<Stripped>,
+}
+
+/// A member's object with the marks of another Karmada that would be taken off it.
+pub(crate) struct Stripped {
+    /// The object.
+    pub(crate) key: ObjectKey,
+    /// The marks, in words.
+    pub(crate) marks: Vec<String>,
 }
 
 /// An object that would be written.
@@ -75,8 +86,10 @@ pub(crate) enum Check {
 /// What there is to show.
 enum Shown {
     Already,
-    UnderWay(String),
     Preview(Preview),
+    /// It is promoted, and its spec asks for what was denied to somebody.
+    SetBack,
+    UnderWay(String),
 }
 
 /// Shows it for each workload.
@@ -124,6 +137,13 @@ pub(crate) async fn run(
                 ));
                 continue;
             }
+            Ok(Shown::SetBack) => {
+                complain(&format!(
+                    "{name} is promoted already; what its spec asks for and was not done would be \
+                     set back\n"
+                ));
+                continue;
+            }
             Ok(Shown::UnderWay(phase)) => {
                 complain(&format!(
                     "{name} is under way ({phase}); nothing would be written\n"
@@ -136,8 +156,9 @@ pub(crate) async fn run(
                 continue;
             }
         };
-        if output.is_none() {
-            print(&summary::text(&name, cluster, &preview));
+        match output {
+            None => print(&summary::text(&name, cluster, &preview)),
+            Some(_) => complain(&summary::stripped(&name, cluster, &preview)),
         }
         for rejected in summary::rejections(&name, &preview) {
             complain(&rejected);
@@ -170,6 +191,11 @@ async fn one(
     let step = request::step(target, namespace, wish, found.as_ref(), Timestamp::now())?;
     let (promotion, verb) = match (step, &found) {
         (Step::Create(promotion), _) => (value(&promotion)?, Verb::Create),
+        (Step::Patch(_), Some(found))
+            if phase(found) == Phase::Promoted && wish.desired_state == DesiredState::Promoted =>
+        {
+            return Ok(Shown::SetBack);
+        }
         (Step::Patch(patch), Some(found)) => (patched(found, &patch)?, Verb::Change),
         (Step::Already(_), _) => return Ok(Shown::Already),
         // Nothing has been staged yet.
@@ -222,7 +248,30 @@ async fn one(
     for (planned, check) in objects.iter_mut().zip(checks) {
         planned.check = check;
     }
-    Ok(Shown::Preview(Preview { objects, plan }))
+    let stripped = stripped(&plan, &live);
+    Ok(Shown::Preview(Preview {
+        objects,
+        plan,
+        stripped,
+    }))
+}
+
+/// The marks of another Karmada that the engine would take off before it stages anything.
+fn stripped(plan: &Plan, live: &Live) -> Vec<Stripped> {
+    let live = |key: &ObjectKey| {
+        let mut dependencies = live.dependencies.iter();
+        match dependencies.find(|dependency| dependency.reference.key == *key) {
+            Some(dependency) => dependency.object.as_ref(),
+            None => Some(&live.deployment),
+        }
+    };
+    plan.stale
+        .iter()
+        .map(|key| Stripped {
+            key: key.clone(),
+            marks: live(key).map(strip::marks).unwrap_or_default(),
+        })
+        .collect()
 }
 
 /// The namespace, the Promotion, and each object after its policy.

@@ -68,20 +68,18 @@ pub(crate) fn step(
     let phase = phase(found);
     let rests = answers_request(found) && phase.is_at_rest();
     let spec = changed(&found.spec, wish);
+    let releases = wish.desired_state == DesiredState::Released;
+    if rests && phase == Phase::Promoted && !releases {
+        return federated(&name, found, wish, &spec);
+    }
     if spec == found.spec {
         return Ok(if !rests {
             Step::Follow
-        } else if phase == goal(wish.desired_state)
-            && matches!(phase, Phase::Promoted | Phase::Released)
-        {
+        } else if releases && phase == Phase::Released {
             Step::Already(None)
         } else {
             Step::Patch(patch(found, wish, None, Some(now)))
         });
-    }
-    let releases = wish.desired_state == DesiredState::Released;
-    if rests && phase == Phase::Promoted && !releases {
-        return federated(&name, found, wish, &spec);
     }
     if rests || releases || matches!(phase, Phase::Pending | Phase::Waiting) {
         return Ok(Step::Patch(patch(found, wish, Some(&spec), None)));
@@ -173,23 +171,45 @@ fn changed(spec: &PromotionSpec, wish: &Wish) -> PromotionSpec {
     spec
 }
 
-/// What is said when the workload is Karmada's already, and more than that was wished.
+/// What is to be done, or said, when the workload is Karmada's already.
 fn federated(
     name: &str,
     found: &Promotion,
     wish: &Wish,
     spec: &PromotionSpec,
 ) -> Result<Step, Failure> {
-    let from = found.spec.clusters.join(", ");
-    if spec.clusters != found.spec.clusters || wish.desired_state != DesiredState::Promoted {
+    let status = found.status.clone().unwrap_or_default();
+    // What somebody was denied stands in the spec, and is not where it was promoted from.
+    let from = match &status.clusters[..] {
+        [] => found.spec.clusters.clone(),
+        clusters => clusters.iter().map(|it| it.name.clone()).collect(),
+    };
+    if spec.clusters != from || wish.desired_state != DesiredState::Promoted {
         return Err(Failure::refused(
             Reason::AlreadyFederated,
             format!(
-                "{name} has been promoted from cluster {from} already; edit its template and its \
+                "{name} has been promoted from cluster {} already; edit its template and its \
                  PropagationPolicy in the control plane, or let it go first by `kubectl promote \
-                 release`"
+                 release`",
+                from.join(", ")
             ),
         ));
+    }
+    let kept = PromotionSpec {
+        clusters: from,
+        desired_state: DesiredState::Promoted,
+        on_cluster_removal: status
+            .authorized
+            .map_or(found.spec.on_cluster_removal, |it| it.on_cluster_removal),
+        ..found.spec.clone()
+    };
+    if kept != found.spec {
+        // Left there, it would be what the next one to edit the spec asks for, too.
+        let spec = changed(&kept, wish);
+        return Ok(Step::Patch(patch(found, wish, Some(&spec), None)));
+    }
+    if *spec == kept {
+        return Ok(Step::Already(None));
     }
     Ok(Step::Already(Some(
         "--dependencies, --managed-dependencies, --managed-workload, --on-cluster-removal and \
@@ -231,7 +251,7 @@ fn patch(
 
 #[cfg(test)]
 mod tests {
-    use promoter_api::promotion::PromotionStatus;
+    use promoter_api::promotion::{Authorized, ClusterStatus, ClusterVerdict, PromotionStatus};
 
     use super::*;
     use crate::exit::Exit;
@@ -401,6 +421,64 @@ mod tests {
                 matches!(step, Ok(Step::Patch(patch)) if patch["spec"]["desiredState"] == "Released")
             );
         }
+    }
+
+    #[test]
+    fn what_was_denied_of_what_is_promoted_is_set_back() {
+        // Bob may not have it released, nor anything else that he has asked for with that.
+        let mut denied = found(DesiredState::Released, Phase::Promoted);
+        denied.spec.clusters = vec!["member2".into()];
+        denied.spec.on_cluster_removal = OnClusterRemoval::Preserve;
+        denied.spec.requester = Some(requester("bob"));
+        let status = denied.status.as_mut().unwrap();
+        status.authorized = Some(Authorized {
+            generation: 1,
+            on_cluster_removal: OnClusterRemoval::Delete,
+        });
+        status.clusters = vec![ClusterStatus {
+            differences: Vec::new(),
+            name: "member1".into(),
+            remaining_difference_count: None,
+            verdict: ClusterVerdict::Unchanged,
+        }];
+        status.reason = Some(Reason::NotAuthorized);
+
+        let step = decided(&wish(DesiredState::Promoted), Some(&denied));
+
+        let Ok(Step::Patch(patch)) = step else {
+            panic!("not set back: {step:?}");
+        };
+        assert_eq!(patch["metadata"], json!({"resourceVersion": "7"}));
+        assert_eq!(patch["spec"]["clusters"], json!(["member1"]));
+        assert_eq!(patch["spec"]["desiredState"], "Promoted");
+        assert_eq!(patch["spec"]["onClusterRemoval"], "Delete");
+        assert_eq!(patch["spec"]["requester"], json!({"username": "alice"}));
+
+        let preserve = Wish {
+            on_cluster_removal: Some(OnClusterRemoval::Preserve),
+            ..wish(DesiredState::Promoted)
+        };
+        let Ok(Step::Patch(patch)) = decided(&preserve, Some(&denied)) else {
+            panic!("not set back");
+        };
+        assert_eq!(patch["spec"]["onClusterRemoval"], "Preserve");
+        // Nor is anything else left of what he was denied.
+        denied.spec.clusters = vec!["member1".into()];
+        denied.spec.desired_state = DesiredState::Promoted;
+        let Ok(Step::Patch(patch)) = decided(&wish(DesiredState::Promoted), Some(&denied)) else {
+            panic!("not set back");
+        };
+        assert_eq!(patch["spec"]["onClusterRemoval"], "Delete");
+        denied.spec.on_cluster_removal = OnClusterRemoval::Delete;
+        let step = decided(&wish(DesiredState::Promoted), Some(&denied));
+        assert!(matches!(step, Ok(Step::Already(None))));
+        // It was promoted from member1, whatever bob has written.
+        let elsewhere = Wish {
+            cluster: Some("member2".into()),
+            ..wish(DesiredState::Promoted)
+        };
+        let failure = decided(&elsewhere, Some(&denied)).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Refused);
     }
 
     #[test]

@@ -5,14 +5,19 @@ use promoter_domain::plan::Plan;
 use serde_json::Value;
 
 use crate::{
-    preview::{Check, Planned, Preview, Verb},
+    preview::{Check, Planned, Preview, Stripped, Verb},
     table::{row, table},
 };
 
 /// What would be done with each object, and what the workload is now.
 pub(crate) fn text(name: &str, cluster: &str, preview: &Preview) -> String {
-    let Preview { objects, plan } = preview;
-    let mut rows: Vec<_> = objects.iter().map(written).collect();
+    let Preview {
+        objects,
+        plan,
+        stripped,
+    } = preview;
+    let mut rows: Vec<_> = stripped.iter().map(taken_off).collect();
+    rows.extend(objects.iter().map(written));
     rows.extend(left(plan));
     format!(
         "{name} of cluster {cluster} can be promoted (dry run: nothing was written)\n{}  it runs \
@@ -21,6 +26,15 @@ pub(crate) fn text(name: &str, cluster: &str, preview: &Preview) -> String {
         running(&plan.before),
         checked(objects)
     )
+}
+
+/// What would be taken off objects in the member, where nothing else of the summary is shown.
+pub(crate) fn stripped(name: &str, cluster: &str, preview: &Preview) -> String {
+    let lines = preview.stripped.iter().map(|Stripped { key, marks }| {
+        let marks = marks.join(", ");
+        format!("note: {name}: of {key} in cluster {cluster} would be taken off: {marks}\n")
+    });
+    lines.collect()
 }
 
 /// What the control plane would not accept.
@@ -36,6 +50,11 @@ pub(crate) fn rejections(name: &str, preview: &Preview) -> Vec<String> {
             _ => None,
         })
         .collect()
+}
+
+fn taken_off(Stripped { key, marks }: &Stripped) -> Vec<String> {
+    let note = format!("taken off in the member: {}", marks.join(", "));
+    row(["strip", &key.to_string(), &note])
 }
 
 fn written(planned: &Planned) -> Vec<String> {
@@ -116,6 +135,7 @@ fn key(object: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use promoter_api::promotion::{DependencyKind, DependencyStatus};
+    use promoter_domain::object::ObjectKey;
     use promoter_kubernetes::resource::Resource;
     use serde_json::json;
 
@@ -147,6 +167,13 @@ mod tests {
                 objects: Vec::new(),
                 stale: Vec::new(),
             }),
+            stripped: vec![Stripped {
+                key: ObjectKey::deployment("web"),
+                marks: vec![
+                    "label karmada.io/managed".into(),
+                    "annotation work.karmada.io/name".into(),
+                ],
+            }],
         }
     }
 
@@ -154,13 +181,24 @@ mod tests {
     fn everything_that_is_done_or_left_is_told() {
         let text = text("shop/web", "member1", &preview(Check::Accepted));
         for line in [
-            "  create   Promotion/web   accepted by the control plane's dry run\n",
-            "  skip     Secret/key      it is optional\n",
+            "  strip    Deployment/web   taken off in the member: label karmada.io/managed, \
+             annotation work.karmada.io/name\n",
+            "  create   Promotion/web    accepted by the control plane's dry run\n",
+            "  skip     Secret/key       it is optional\n",
             "  it runs 1 pod of 1 wanted, with 0 ReplicaSets; they stay\n",
             "  1 of 1 objects were checked",
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    #[test]
+    fn what_would_be_taken_off_in_the_member_is_told_where_only_objects_are_printed() {
+        assert_eq!(
+            stripped("shop/web", "member1", &preview(Check::Accepted)),
+            "note: shop/web: of Deployment/web in cluster member1 would be taken off: label \
+             karmada.io/managed, annotation work.karmada.io/name\n"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use promoter_api::{promotion::Phase, reason::Reason};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Before, Kind, Rules, Scene, Workload, fleet,
+    Answer, Before, Kind, Rules, Scene, Workload, fleet, kubectl_promote,
     user::{IN_MEMBER, Right, TO_RELEASE, User},
 };
 
@@ -228,6 +228,16 @@ async fn what_is_promoted_is_changed_and_released_only_by_who_may() -> Result<()
         .await?;
     let promotion = scene.until_phase("web", Phase::Promoted).await?;
     assert_authorized(&promotion, "False", "NotAuthorized", "bob")?;
+
+    // Whoever may sets it back with the command, before their own edits ask for it, too.
+    let answer = kubectl_promote(&scene, &[&PROMOTE[..], &["--dry-run"]].concat()).await?;
+    answer.assert_error(0, &["promoted already", "set back"])?;
+    let answer = kubectl_promote(&scene, &PROMOTE).await?;
+    answer.assert_output(0, &["Promoted"])?;
+    let promotion = scene.until_phase("web", Phase::Promoted).await?;
+    ensure!(promotion["spec"]["desiredState"] == "Promoted");
+    assert_authorized(&promotion, "True", "Allowed", "may have it")?;
+    before.assert_untouched().await?;
 
     let preserve = json!({"desiredState": "Promoted", "onClusterRemoval": "Preserve"});
     scene.edit_as(&bob.karmada, "web", preserve).await?;

@@ -166,6 +166,16 @@ async fn marks_are_promoted_over_at_once_by_the_command() -> Result<()> {
     let before = Before::take(&scene, "member1", "web").await?;
 
     let words = ["deployment/web", "-C", "member1", "--stale-marks", "Strip"];
+    let answer = kubectl_promote(&scene, &[&words[..], &["--dry-run"]].concat()).await?;
+    let told = [
+        "strip",
+        "Deployment/web",
+        "label karmada.io/managed",
+        "annotation work.karmada.io/name",
+        "create",
+        "Promotion/web",
+    ];
+    answer.assert_output(0, &told)?;
     let answer = kubectl_promote(&scene, &words).await?;
 
     answer.assert_output(0, &["Promoted"])?;

@@ -115,7 +115,7 @@ fn a_denial_names_the_user_the_permission_and_the_place() {
     assert_eq!(
         outcome.message,
         "user alice may not promote deployments.apps/web in namespace shop of cluster member1, \
-         and promoting Deployment/web takes that; have it allowed there, and ask again"
+         and promoting Deployment/web of cluster member1 takes that; have it allowed there, and ask again"
     );
 }
 

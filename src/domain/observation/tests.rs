@@ -717,7 +717,12 @@ fn work() -> Value {
     json!({
         "apiVersion": "work.karmada.io/v1alpha1",
         "kind": "Work",
-        "metadata": {"name": "web-56d6c779bb", "namespace": "karmada-es-member1"},
+        "metadata": {
+            "name": "web-56d6c779bb",
+            "namespace": "karmada-es-member1",
+            "resourceVersion": "7",
+            "uid": "w1",
+        },
         "spec": {
             "suspendDispatching": true,
             "workload": {"manifests": [{
@@ -755,6 +760,10 @@ fn suspended_work() -> WorkState {
         retried: false,
         suspended: true,
         taken_over: false,
+        version: Some(Version {
+            resource_version: "7".to_owned(),
+            uid: "w1".to_owned(),
+        }),
     }
 }
 

@@ -551,7 +551,7 @@ fn a_dependency_of_another_cluster_is_refused() {
             refused(&live, &existing),
             Refusal::new(
                 Reason::DependencyConflict,
-                "ConfigMap/settings of namespace shop is federated from another cluster, by \
+                "ConfigMap/settings of namespace shop is federated from another cluster than member1, by \
                  PropagationPolicy configmap.settings; in this version Deployment/web must be \
                  promoted from that cluster, or without it (spec.dependencies)"
             )

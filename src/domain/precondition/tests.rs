@@ -47,8 +47,8 @@ fn the_systems_namespaces_are_reserved() {
         refusal,
         Refusal::new(
             Reason::NamespaceReserved,
-            "namespace kube-system is kept for the system, Karmada never propagates what is in \
-             it; promote workloads of other namespaces"
+            "Deployment/web of cluster member1 is in namespace kube-system, which is kept for the \
+             system: Karmada never propagates what is in it; promote workloads of other namespaces"
         )
     );
 }
@@ -66,11 +66,10 @@ fn a_name_must_leave_room_for_karmadas_suffixes() {
             "{length}"
         );
     }
-    let message = name_too_long(&ObjectKey::deployment("web"));
-    assert!(
-        message.starts_with("Deployment/web: the names "),
-        "{message}"
-    );
+    let workload = ObjectKey::deployment("web");
+    let message = name_too_long(&request("shop", &workload, &spec()), &workload);
+    let start = "Deployment/web of namespace shop in cluster member1: the names ";
+    assert!(message.starts_with(start), "{message}");
 }
 
 #[test]
@@ -161,8 +160,8 @@ fn a_template_for_other_clusters_is_another_workload() {
             Err(Refusal::new(
                 Reason::ConflictingTemplate,
                 format!(
-                    "the control plane has another Deployment/web in namespace shop, claimed by \
-                     {claimed_by}; rename one of them, or delete that template"
+                    "the control plane has another Deployment/web in namespace shop than cluster \
+                     member1, claimed by {claimed_by}; rename one of them, or delete that template"
                 )
             ))
         );

@@ -38,7 +38,7 @@ pub(super) fn commit(observed: &Observed) -> Action {
                 .is_some_and(|settings| settings.staged_by_us)
         })
         .find_map(|object| {
-            let work = work_in(object, &observed.origin);
+            let work = object.work_in(&observed.origin);
             (!work.is_some_and(is_taken)).then_some((object, work))
         });
     let Some((object, work)) = waiting else {
@@ -51,23 +51,26 @@ pub(super) fn commit(observed: &Observed) -> Action {
         return action;
     }
     let said = work.and_then(|work| work.message.as_deref());
-    let message = match said {
-        Some(said) => format!(
-            "cluster {} does not take {}: {said}",
-            observed.origin, object.key
-        ),
-        None => format!("Karmada has not taken over {} yet", object.key),
-    };
+    let (key, cluster) = (&object.key, &observed.origin);
     if observed.overdue {
-        return Action::Enter(
-            Phase::RollingBack,
-            Some(Outcome {
-                message: format!("{message}; everything was rolled back"),
-                reason: Reason::CommitRefused,
-            }),
-        );
+        let message = match said {
+            Some(said) => format!(
+                "cluster {cluster} does not take {key}: {said}; everything was rolled back. Let \
+                 what refuses it there pass writes of the identity that Karmada uses, and ask again"
+            ),
+            None => format!(
+                "Karmada has not taken over {key} in cluster {cluster}; everything was rolled \
+                 back. See to it that Karmada's controllers run and reach the cluster, and ask \
+                 again"
+            ),
+        };
+        let reason = Reason::CommitRefused;
+        return Action::Enter(Phase::RollingBack, Some(Outcome { message, reason }));
     }
-    Action::Wait(message)
+    Action::Wait(match said {
+        Some(said) => format!("cluster {cluster} does not take {key}: {said}"),
+        None => format!("Karmada has not taken over {key} yet"),
+    })
 }
 
 /// The next action while verifying.
@@ -109,14 +112,15 @@ pub(super) fn settle(observed: &Observed) -> Action {
     }
     if let Some(work) = observed
         .workload()
-        .and_then(|workload| work_in(workload, &observed.origin))
+        .and_then(|workload| workload.work_in(&observed.origin))
         && let Some(action) = guard::refused(work, observed)
     {
         return action;
     }
     let waiting = observed.objects.iter().find(|object| {
         object.settings().is_some_and(|settings| {
-            !work_in(object, &observed.origin)
+            !object
+                .work_in(&observed.origin)
                 .is_none_or(|work| work.applied == Some(true) && work.preserve == settings.preserve)
         })
     });
@@ -144,7 +148,8 @@ fn retention(workload: &ObjectState, observed: &Observed) -> Option<Action> {
     };
     if observed.autoscaled || !template.retains_replicas {
         // Wait for the Work to show it, or the next edit would come from a stale manifest.
-        let shown = work_in(workload, &observed.origin)
+        let shown = workload
+            .work_in(&observed.origin)
             .is_none_or(|work| work.retains_replicas == template.retains_replicas);
         return (!shown).then(|| Action::Wait("Karmada has not rendered the replicas yet".into()));
     }
@@ -152,7 +157,8 @@ fn retention(workload: &ObjectState, observed: &Observed) -> Option<Action> {
     if template.replicas != Some(live) {
         return Some(Action::SetReplicas(live));
     }
-    let rendered = work_in(workload, &observed.origin)
+    let rendered = workload
+        .work_in(&observed.origin)
         .is_some_and(|work| work.current && work.replicas == Some(live));
     Some(if rendered {
         Action::EndRetention
@@ -173,8 +179,4 @@ fn is_settled(object: &ObjectState, settings: PolicySettings, observed: &Observe
 
 fn is_taken(work: &WorkState) -> bool {
     !work.suspended && work.preserve && work.taken_over && work.applied == Some(true)
-}
-
-fn work_in<'a>(object: &'a ObjectState, cluster: &str) -> Option<&'a WorkState> {
-    object.works.iter().find(|work| work.cluster == cluster)
 }

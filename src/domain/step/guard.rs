@@ -48,11 +48,14 @@ pub(super) fn template_edited(observed: &Observed) -> Action {
     } else {
         Phase::RollingBack
     };
+    let workload = observed.workload().map(|workload| workload.key.to_string());
     let outcome = Outcome {
-        message: "the template was edited in the control plane while the workload was being \
-                  promoted; that was undone, and the workload is planned again as it is in the \
-                  member"
-            .to_owned(),
+        message: format!(
+            "the template of {} was edited in the control plane while it was being promoted from \
+             cluster {}; that was undone, and it is planned again as it is in the member",
+            workload.as_deref().unwrap_or("the workload"),
+            observed.origin
+        ),
         reason: Reason::LateEdit,
     };
     Action::Enter(phase, Some(outcome))

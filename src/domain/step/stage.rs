@@ -34,7 +34,7 @@ pub(super) fn step(observed: &Observed) -> Action {
         .iter()
         .position(|object| !is_staged(object));
     if let Some(first) = unstaged {
-        return policies(&observed.objects[first..]);
+        return policies(&observed.objects[first..], &observed.origin);
     }
     let absent = keys(&observed.objects, |object| {
         object.template == TemplateState::Absent
@@ -46,9 +46,10 @@ pub(super) fn step(observed: &Observed) -> Action {
         return abandon(
             Reason::ConflictingTemplate,
             format!(
-                "while it was being staged, {} of the control plane was claimed by another \
-                 policy, or created by somebody else; see its labels, and ask again",
-                lost.key
+                "while {} of cluster {} was being staged, its template in the control plane was \
+                 claimed by another policy, or created by somebody else; see its labels, and ask \
+                 again",
+                lost.key, observed.origin
             ),
         );
     }
@@ -65,22 +66,23 @@ pub(super) fn step(observed: &Observed) -> Action {
     else {
         return Action::Rehearse;
     };
-    let message = format!("Karmada has not rendered {} yet", waiting.key);
     if observed.overdue {
         return abandon(
             Reason::StagingFailed,
             format!(
-                "{message}; see the events of ResourceBinding {} in the control plane, and ask \
-                 again",
+                "Karmada has not rendered {} for cluster {} yet; see the events of \
+                 ResourceBinding {} in the control plane, and ask again",
+                waiting.key,
+                observed.origin,
                 waiting.key.binding_name()
             ),
         );
     }
-    Action::Wait(message)
+    Action::Wait(format!("Karmada has not rendered {} yet", waiting.key))
 }
 
 /// The next action when the first of these objects has no policy of ours.
-fn policies(objects: &[ObjectState]) -> Action {
+fn policies(objects: &[ObjectState], origin: &str) -> Action {
     let absent: Vec<_> = objects
         .iter()
         .take_while(|object| is_staged(object) || object.policy == PolicyState::Absent)
@@ -95,7 +97,7 @@ fn policies(objects: &[ObjectState]) -> Action {
             Reason::ConflictingTemplate,
             format!(
                 "the control plane has a PropagationPolicy {} that is not the promoter's; rename \
-                 it, so that {} can have its own",
+                 it, so that {} of cluster {origin} can have its own",
                 object.key.policy_name(),
                 object.key
             ),
@@ -208,6 +210,7 @@ mod tests {
             retried: false,
             suspended: true,
             taken_over: false,
+            version: None,
         }
     }
 

@@ -179,7 +179,7 @@ async fn not_taken(context: &Context, record: &Record, refusal: &str) -> Result<
         message: format!(
             "{} of namespace {} in cluster {} was changed while it was being promoted, and the \
              control plane does not take the change into its template: {refusal}; everything was \
-             rolled back",
+             rolled back. Have both take it, or take it back, and ask again",
             record.workload(),
             record.namespace(),
             record.origin()

@@ -31,7 +31,8 @@ pub(super) async fn commit(
     if let Some(changed) = changed(context, record, keys).await? {
         let outcome = Outcome {
             message: format!(
-                "{changed} of namespace {} in cluster {} was changed while it was being promoted",
+                "{changed} of namespace {} in cluster {} was changed while it was being promoted; \
+                 it is planned again",
                 record.namespace(),
                 record.origin()
             ),
@@ -93,16 +94,9 @@ pub(super) async fn verify(context: &Context, record: &Record) -> Result<Flow, E
     let namespace = record.namespace();
     let key = record.workload();
     let before = record.status().before.unwrap_or_default();
-    let failed = |what: String| Outcome {
-        message: format!(
-            "after the commit, {key} of namespace {namespace} in cluster {} was not what it was \
-             before: {what}; everything was rolled back",
-            member.name
-        ),
-        reason: Reason::VerificationFailed,
-    };
+    let failed = |what: &str| not_as_before(&key, namespace, &member.name, what);
     let Some(deployment) = live(&member, namespace, &key).await? else {
-        let outcome = failed("it is gone".to_owned());
+        let outcome = failed("it is gone");
         return enter(context, record, Phase::RollingBack, Some(outcome)).await;
     };
     let (replica_sets, pods) = workload::running(&member.objects, namespace, &deployment).await?;
@@ -122,9 +116,26 @@ pub(super) async fn verify(context: &Context, record: &Record) -> Result<Flow, E
     match snapshot::compare_edited(&before, &after, &status.carried, &replica_sets) {
         Ok(()) => enter(context, record, Phase::Settling, None).await,
         Err(change) => {
-            let outcome = failed(change.to_string());
+            let outcome = failed(&change.to_string());
             enter(context, record, Phase::RollingBack, Some(outcome)).await
         }
+    }
+}
+
+/// What is said of a workload that was not what it was before.
+pub(super) fn not_as_before(
+    key: &ObjectKey,
+    namespace: &str,
+    cluster: &str,
+    what: &str,
+) -> Outcome {
+    Outcome {
+        message: format!(
+            "after the commit, {key} of namespace {namespace} in cluster {cluster} was not what it \
+             was before: {what}; everything was rolled back. Look for what else writes it there, \
+             and ask again"
+        ),
+        reason: Reason::VerificationFailed,
     }
 }
 

@@ -95,9 +95,23 @@ pub(super) async fn unguard(
 /// generation, which is what Karmada goes by, and nothing else. Karmada writes it out again with
 /// its next change (`pkg/controllers/execution/execution_controller.go`, `SetupWithManager`;
 /// `pkg/controllers/ctrlutil/work.go`, `CreateOrUpdateWork`).
-pub(super) async fn retry(context: &Context, record: &Record) -> Result<Flow, Error> {
+///
+/// Of a Work that has become suspended since, or of the next one of its name, it would have Karmada
+/// write what nothing was rehearsed of: the write is for the Work as it was seen.
+pub(super) async fn retry(
+    context: &Context,
+    record: &Record,
+    observed: &Observed,
+) -> Result<Flow, Error> {
+    let (key, origin) = (record.workload(), record.origin());
+    let work = observed
+        .object(&key)
+        .and_then(|object| object.work_in(origin));
+    let Some(version) = work.and_then(|work| work.version.as_ref()) else {
+        return Ok(Flow::Again);
+    };
     let (namespace, name) = work_of(record);
-    let patch = json!({"spec": {"suspendDispatching": null}});
+    let patch = of_version(json!({"spec": {"suspendDispatching": null}}), version);
     context
         .control_plane
         .merge(Resource::WORK, Some(&namespace), &name, &patch)

@@ -16,7 +16,7 @@ use promoter_domain::{
 use promoter_kubernetes::resource::Resource;
 use serde_json::json;
 
-use super::{patch_policies, rehearse, write};
+use super::{of_version, patch_policies, rehearse, write};
 use crate::{Context, Error, flow::Flow, record::Record};
 
 /// How soon a release is tried again that would change something in a member.
@@ -75,15 +75,24 @@ pub(super) async fn mark_released(
 ///
 /// Without the preservation it deletes only what it has marked as its own, and there is nothing
 /// of that here (Karmada's `pkg/controllers/execution/execution_controller.go`, `handleWorkDelete`).
+/// The next Work of its name may have something to lose: the write is for this one, as it was seen.
 pub(super) async fn free(
     context: &Context,
     record: &Record,
+    observed: &Observed,
     key: &ObjectKey,
     cluster: &str,
 ) -> Result<Flow, Error> {
+    let work = observed
+        .object(key)
+        .and_then(|object| object.work_in(cluster));
+    let Some(version) = work.and_then(|work| work.version.as_ref()) else {
+        return Ok(Flow::Again);
+    };
     let name = work_name(key.kind.as_str(), &key.name, record.namespace());
     let execution = execution_namespace(cluster);
     let patch = json!({"spec": {"preserveResourcesOnDeletion": false}});
+    let patch = of_version(patch, version);
     let merged = context
         .control_plane
         .merge(Resource::WORK, Some(&execution), &name, &patch)

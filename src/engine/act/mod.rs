@@ -84,7 +84,7 @@ pub(crate) async fn act(
         }
         Action::Enter(phase, outcome) => enter(context, record, phase, outcome).await,
         Action::Follow(clusters) => follow::follow(context, record, &clusters).await,
-        Action::Free(key, cluster) => let_go::free(context, record, &key, &cluster).await,
+        Action::Free(key, cluster) => let_go::free(context, record, observed, &key, &cluster).await,
         Action::Forget => forget(context, record).await,
         Action::Guard => guard::guard(context, record).await,
         Action::LetGo(keys) => let_go::let_go(context, record, observed, &keys).await,
@@ -94,7 +94,7 @@ pub(crate) async fn act(
         Action::Preserve(keys) => let_go::preserve(context, record, observed, &keys).await,
         Action::Rehearse => rehearse::rehearse(context, record, observed).await,
         Action::Rest => Ok(Flow::Rest),
-        Action::Retry => guard::retry(context, record).await,
+        Action::Retry => guard::retry(context, record, observed).await,
         Action::SetReplicas(replicas) => {
             commit::set_replicas(context, record, observed, replicas).await
         }
@@ -269,7 +269,7 @@ async fn patch_policies(
 }
 
 /// A merge patch that is refused when the object has changed since it was seen.
-fn of_version(mut patch: Value, version: &Version) -> Value {
+pub(crate) fn of_version(mut patch: Value, version: &Version) -> Value {
     patch["metadata"]["resourceVersion"] = json!(version.resource_version);
     patch["metadata"]["uid"] = json!(version.uid);
     patch
@@ -352,3 +352,6 @@ fn meaning(phase: Phase) -> &'static str {
         Phase::Released => "Karmada has let go; the workload goes on running by itself",
     }
 }
+
+#[cfg(test)]
+mod tests;

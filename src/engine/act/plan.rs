@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use promoter_api::{
     marks,
-    promotion::{ClusterVerdict, DesiredState, Phase, WorkloadReference},
+    promotion::{ClusterVerdict, DesiredState, Phase},
     reason::Reason,
 };
 use promoter_domain::{
     authorization::{Asked, Place, Purpose},
     plan::{self, Live, Plan, Refusal, Request},
+    precondition,
     step::Outcome,
 };
 use promoter_kubernetes::{
@@ -32,20 +33,11 @@ const BUSY: Duration = Duration::from_millis(500);
 /// Plans the promotion and records the plan, or why there is none.
 pub(super) async fn plan(context: &Context, record: &Record) -> Result<Flow, Error> {
     let spec = &record.promotion.spec;
-    if spec.workload != WorkloadReference::deployment(&spec.workload.name) {
-        let message = format!(
-            "{} of {} is not supported; Deployments of apps/v1 are",
-            spec.workload.kind, spec.workload.api_version
-        );
-        return refuse(
-            context,
-            record,
-            Refusal::new(Reason::UnsupportedKind, message),
-        )
-        .await;
-    }
     // What is wanted, not what an earlier attempt recorded.
     let cluster = spec.clusters.first().map_or("", String::as_str);
+    if let Err(refusal) = precondition::check_kind(&spec.workload, record.namespace(), cluster) {
+        return refuse(context, record, refusal).await;
+    }
     let key = record.workload();
     let asked = record.asked(cluster, &key, Purpose::of(spec.desired_state));
     let authority = match asked.authority(&context.opt_ins) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use promoter_kubernetes::members::Member;
+
 use crate::{
     Context, Error,
     flow::Flow,
@@ -16,37 +18,49 @@ pub(super) async fn strip(
     record: &Record,
     disable: bool,
 ) -> Result<Flow, Error> {
-    const CONTROLLER: Duration = Duration::from_millis(100);
+    const SOON: Duration = Duration::from_millis(100);
 
-    let namespace = Some(record.namespace());
     let mut settled = true;
     for cluster in clusters(record) {
-        let Some(member) = reach(context, &cluster).await? else {
-            continue;
-        };
-        for key in record.objects() {
-            match marked(context, record, &member, &key, disable).await? {
-                Marked::Clean => {}
-                Marked::Copying => settled = false,
-                Marked::Patches(patches) => {
-                    for (resource, name, patch) in patches {
-                        let merged = member
-                            .objects
-                            .merge(resource, namespace, &name, &patch)
-                            .await;
-                        match merged {
-                            Ok(_) => {}
-                            Err(error) if error.is_not_found() => {}
-                            Err(error) => return Err(error.into()),
-                        }
-                    }
-                }
-            }
+        if let Some(member) = reach(context, &cluster).await? {
+            settled &= strip_in(context, record, &member, disable).await?;
         }
     }
     Ok(if settled {
         Flow::Again
     } else {
-        Flow::After(CONTROLLER)
+        Flow::After(SOON)
     })
+}
+
+/// Takes the marks off in one member. Not settled is what its controller may still copy marks to, and
+/// what somebody has changed meanwhile: another Promotion may have it taken over by now.
+pub(super) async fn strip_in(
+    context: &Context,
+    record: &Record,
+    member: &Member,
+    disable: bool,
+) -> Result<bool, Error> {
+    let namespace = Some(record.namespace());
+    let mut settled = true;
+    for key in record.objects() {
+        let patches = match marked(context, record, member, &key, disable).await? {
+            Marked::Clean => continue,
+            Marked::Copying => {
+                settled = false;
+                continue;
+            }
+            Marked::Patches(patches) => patches,
+        };
+        for (resource, name, patch) in patches {
+            let objects = &member.objects;
+            match objects.merge(resource, namespace, &name, &patch).await {
+                Ok(_) => {}
+                Err(error) if error.is_conflict() => settled = false,
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(settled)
 }

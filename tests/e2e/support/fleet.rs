@@ -15,7 +15,7 @@ use tokio::{
     sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::{chart, marked, promoter::Promoter};
+use super::{chart, kept, promoter::Promoter};
 
 /// The hub's name among a fleet's processes.
 pub(crate) const PROMOTER: &str = "promoter";
@@ -152,6 +152,7 @@ pub(crate) async fn hosted() -> Result<MutexGuard<'static, Arc<Fleet>>> {
         let name = format!("e2e-hosted-{}", std::process::id());
         let fleet = Fleet::start(FleetOptions::named(name).members(1).host(true)).await?;
         install(&fleet).await?;
+        kept::everything(&fleet);
         anyhow::Ok(Mutex::new(Arc::new(fleet)))
     };
     let fleet = HOSTED.get_or_try_init(start).await?.lock().await;
@@ -176,7 +177,7 @@ async fn start(name: &str, members: usize, flags: &[&str]) -> Result<Fleet> {
         run(&fleet, "karmada", "kubectl", &[&words[..], &flags].concat()).await?;
     }
     start_promoter(&fleet, flags).await?;
-    marked::keep_log(&fleet);
+    kept::everything(&fleet);
     Ok(fleet)
 }
 
@@ -214,7 +215,9 @@ pub(crate) async fn start_hub(
         .argument("--kubeconfig")
         .argument(kubeconfig.to_string_lossy())
         .arguments(flags.iter().copied());
-    Ok(fleet.run(process, hub).await?)
+    let started = fleet.run(process, hub).await?;
+    kept::log(fleet, process);
+    Ok(started)
 }
 
 /// The end of the promoters' logs, the lines about a namespace only.
@@ -271,6 +274,10 @@ pub(crate) async fn run(
     .await
     .with_context(|| format!("{} does not end", said()))?
     .with_context(|| format!("cannot run {}", said()))?;
+    kept::output(&String::from_utf8_lossy(&output.stderr));
+    if arguments.first() == Some(&"promote") {
+        kept::output(&String::from_utf8_lossy(&output.stdout));
+    }
     ensure!(
         output.status.success(),
         "{} failed: {}",

@@ -130,7 +130,8 @@ impl Kind {
         format!("/{root}/{}", self.api_version)
     }
 
-    fn plural(&self) -> String {
+    /// Its name in URLs.
+    pub(crate) fn plural(&self) -> String {
         let name = self.name.to_lowercase();
         if let Some(stem) = name.strip_suffix('y') {
             format!("{stem}ies")

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
 
-use super::{Answer, LIMIT, Rules, Scene, fleet};
+use super::{Answer, LIMIT, Rules, Scene, fleet, kept};
 
 /// A user of a member, by kubectl, in a scene's namespace.
 pub(crate) struct Kubectl<'a> {
@@ -82,6 +82,8 @@ impl<'a> Kubectl<'a> {
         drop(input);
         let ended = timeout(LIMIT, child.wait_with_output()).await;
         let ended = ended.with_context(|| format!("{} does not end", said()))??;
+        // What the promoter's admission says there. What is read there may well be a Secret.
+        kept::output(&String::from_utf8_lossy(&ended.stderr));
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         Ok(Answer {
             code: ended.status.code().with_context(said)?,

@@ -28,6 +28,7 @@ pub(crate) mod chart;
 mod cluster;
 pub(crate) mod fleet;
 mod hub;
+mod kept;
 mod kind;
 pub(crate) mod kubectl;
 pub(crate) mod marked;

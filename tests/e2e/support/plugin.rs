@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::Path, process::Stdio};
 use anyhow::{Context as _, Result, ensure};
 use tokio::{process::Command, time::timeout};
 
-use super::{LIMIT, Scene, fleet, marked};
+use super::{LIMIT, Scene, fleet, kept};
 
 /// How a command ended and what it printed.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) async fn run(scene: &Scene, kubeconfig: OsString, words: &[&str]) -> 
     let ended = ended.with_context(|| format!("{} does not end", said()))??;
     let text = |bytes| {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        marked::keep_output(&text);
+        kept::output(&text);
         text
     };
     Ok(Answer {

@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{LIMIT, eventually, fleet::WEBHOOK};
+use super::{LIMIT, eventually, fleet::WEBHOOK, kept};
 
 /// The webhook of a fleet, or one that a test has started besides.
 pub(crate) struct Promoter {
@@ -45,6 +45,7 @@ impl Promoter {
             ))
             .arguments(flags.iter().copied());
         fleet.run(name, program).await?;
+        kept::log(fleet, name);
         Ok(Self {
             authority: certificate.authority,
             health,

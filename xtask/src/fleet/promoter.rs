@@ -13,7 +13,7 @@ use crate::workspace;
 pub(crate) const NAME: &str = "promoter";
 
 /// The name of the webhook's process.
-const WEBHOOK: &str = "admission-webhook";
+pub(crate) const WEBHOOK: &str = "admission-webhook";
 
 /// One that cannot run says so at once.
 const TRIAL: Duration = Duration::from_secs(2);

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check and every test, cheapest first, with the time of each.
 
 mod parts;
+mod places;
 mod secrets;
 mod shared;
 mod tally;

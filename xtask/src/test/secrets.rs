@@ -1,18 +1,16 @@
 //! Looks for the values of the tests' Secrets where no Secret may be.
 //!
 //! Every Secret that a test creates carries a word that was drawn for the run. Afterwards nothing
-//! that people may read without the right to read Secrets may hold it: the promoter's logs, events,
-//! Promotions and what the commands printed.
-
-use std::path::Path;
+//! that people may read without the right to read Secrets may hold it: none of the [`places`].
 
 use anyhow::{Context, bail, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use promoter_fleet::Fleet;
-use tokio::process::Command;
 
-use super::parts::Parts;
-use crate::fleet;
+use super::{
+    parts::Parts,
+    places::{self, Place},
+};
 
 /// The word of a run.
 pub(super) struct Marker {
@@ -44,25 +42,22 @@ impl Marker {
         &self.word
     }
 
-    fn is_in(&self, text: &[u8]) -> bool {
-        self.written.iter().any(|written| {
-            text.windows(written.len())
-                .any(|window| window == written.as_bytes())
-        })
+    fn is_in(&self, text: &str) -> bool {
+        self.written.iter().any(|written| text.contains(written))
     }
 
     /// Which of these hold it. What they hold is not told.
-    fn found_in<'a>(&self, places: &'a [(String, Vec<u8>)]) -> Vec<&'a str> {
+    fn found_in<'a>(&self, places: &'a [Place]) -> Vec<&'a str> {
         places
             .iter()
-            .filter(|(_, text)| self.is_in(text))
-            .map(|(name, _)| name.as_str())
+            .filter(|place| self.is_in(&place.text))
+            .map(|place| place.name.as_str())
             .collect()
     }
 }
 
-/// Searches everything, as a part of the run. With `expected`, some Secret must hold the word: a
-/// search for what is nowhere proves nothing.
+/// Searches everything, as a part of the run. With `expected`, some Secret must hold the word, and
+/// every sort of place must be there: a search for what is nowhere, or nowhere much, proves nothing.
 pub(super) async fn search(
     fleet: &Fleet,
     marker: &Marker,
@@ -70,7 +65,7 @@ pub(super) async fn search(
     parts: &mut Parts,
 ) -> anyhow::Result<()> {
     let work = async {
-        let places = places(fleet).await?;
+        let places = places::all(fleet).await?;
         let found = marker.found_in(&places);
         if !found.is_empty() {
             bail!(
@@ -78,8 +73,14 @@ pub(super) async fn search(
                 found.join(", ")
             );
         }
+        let missing = places::missing(&places);
+        ensure!(
+            !expected || missing.is_empty(),
+            "there was nothing to search of {}",
+            missing.join(", ")
+        );
         let member = fleet.members().first().context("the fleet has members")?;
-        let secrets = listed(fleet, &fleet.member_kubeconfig(member), "secrets").await?;
+        let secrets = places::listed(fleet, &fleet.member_kubeconfig(member), "secrets").await?;
         ensure!(
             !expected || marker.is_in(&secrets),
             "no Secret in {member} carries the marker, so nothing was searched for"
@@ -87,51 +88,6 @@ pub(super) async fn search(
         Ok(((), format!("none in {} places", places.len())))
     };
     parts.part("values of Secrets", work).await
-}
-
-/// Everything that is searched, with where it is.
-async fn places(fleet: &Fleet) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    let mut places = Vec::new();
-    let logs = fleet::logs(fleet);
-    let entries =
-        std::fs::read_dir(&logs).with_context(|| format!("cannot list {}", logs.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // The tests keep beside the promoter's log what commands printed, and other promoters' logs.
-        if name.starts_with("promoter") || name.starts_with("kept-") {
-            let text = std::fs::read(&path);
-            let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-            places.push((path.display().to_string(), text));
-        }
-    }
-    let karmada = ["events", "promotions"].map(|kind| ("karmada", fleet.kubeconfig().into(), kind));
-    let members = fleet
-        .members()
-        .iter()
-        .map(|member| (member.as_str(), fleet.member_kubeconfig(member), "events"));
-    for (cluster, kubeconfig, kind) in karmada.into_iter().chain(members) {
-        let text = listed(fleet, &kubeconfig, kind).await?;
-        places.push((format!("the {kind} of {cluster}"), text));
-    }
-    Ok(places)
-}
-
-/// Every object of a kind in a cluster, as JSON.
-async fn listed(fleet: &Fleet, kubeconfig: &Path, kind: &str) -> anyhow::Result<Vec<u8>> {
-    let output = Command::new(fleet.programs().join("kubectl"))
-        .args(["get", kind, "--all-namespaces", "--output=json"])
-        .env("KUBECONFIG", kubeconfig)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| format!("cannot list {kind}"))?;
-    ensure!(
-        output.status.success(),
-        "cannot list {kind}: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(output.stdout)
 }
 
 #[cfg(test)]
@@ -144,15 +100,12 @@ mod tests {
     fn a_value_is_found_verbatim_and_in_base64_wherever_it_stands() {
         let marker = Marker::new(42);
         let word = marker.word().to_owned();
-        let mut places = vec![(
-            "verbatim".to_owned(),
-            format!("password={word}!").into_bytes(),
-        )];
+        let mut places = vec![place("verbatim", format!("password={word}!"))];
         for before in ["", "a", "ab", "abc", "{\"password\":\""] {
             for after in ["", "x", "xy", "xyz"] {
                 let encoded = BASE64_STANDARD.encode(format!("{before}{word}{after}"));
-                let text = format!("data:\n  password: {encoded}\n").into_bytes();
-                places.push((format!("{before:?} {after:?}"), text));
+                let text = format!("data:\n  password: {encoded}\n");
+                places.push(place(&format!("{before:?} {after:?}"), text));
             }
         }
         assert_eq!(marker.found_in(&places).len(), places.len());
@@ -165,13 +118,54 @@ mod tests {
         let other = Marker::new(43);
         let encoded = BASE64_STANDARD.encode(other.word());
         let places = [
-            ("nothing".to_owned(), Vec::new()),
-            ("part".to_owned(), marker.word().as_bytes()[..20].to_vec()),
-            (
-                "other".to_owned(),
-                format!("{} {encoded}", other.word()).into_bytes(),
-            ),
+            place("nothing", String::new()),
+            place("part", marker.word()[..20].to_owned()),
+            place("other", format!("{} {encoded}", other.word())),
         ];
         assert_eq!(marker.found_in(&places), [""; 0]);
+    }
+
+    /// The logs of a run, with a value in each in turn.
+    #[test]
+    fn a_value_is_found_in_whatever_was_logged_or_kept() -> anyhow::Result<()> {
+        let marker = Marker::new(42);
+        let encoded = BASE64_STANDARD.encode(marker.word());
+        let name = format!("xtask-secrets-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder)?;
+        let names = [
+            "admission-webhook.log",
+            "another-webhook.log",
+            "karmada-controller-manager.log",
+            "kept-commands.log",
+            "kept-e2e-hosted-7-karmada-promoter-webhook-5d.log",
+            "kept-e2e-rough-7-karmada-promotions.log",
+            "kept-e2e-rough-7-member1-events.log",
+            "kept-e2e-rough-7-promoter-0.log",
+            "promoter-faults.log",
+            "promoter.log",
+        ];
+        for name in names {
+            std::fs::write(folder.join(name), "nothing\n")?;
+        }
+        for name in names {
+            // A log is not always UTF-8.
+            let leak = [&b"\xff: "[..], encoded.as_bytes()].concat();
+            std::fs::write(folder.join(name), leak)?;
+            let places = places::logs(&folder)?;
+            assert_eq!(places.len(), names.len());
+            let path = folder.join(name).display().to_string();
+            assert_eq!(marker.found_in(&places), [path]);
+            std::fs::write(folder.join(name), "nothing\n")?;
+        }
+        assert_eq!(marker.found_in(&places::logs(&folder)?), [""; 0]);
+        Ok(std::fs::remove_dir_all(folder)?)
+    }
+
+    fn place(name: &str, text: String) -> Place {
+        Place {
+            name: name.to_owned(),
+            text,
+        }
     }
 }

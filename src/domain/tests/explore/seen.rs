@@ -189,6 +189,7 @@ impl World {
                     retried: false,
                     suspended: work.suspended,
                     taken_over: object.member.taken_over,
+                    version: None,
                 })
                 .into_iter()
                 .collect(),

@@ -26,7 +26,7 @@ use super::{
     services::{self, Services},
     volume,
 };
-use crate::support::{Cluster, Kind, LIMIT, eventually, fleet, workload::assert_rolled_out};
+use crate::support::{Cluster, Kind, LIMIT, eventually, fleet, kept, workload::assert_rolled_out};
 
 /// Runs the pods of one namespace.
 pub(crate) struct Kubelet {
@@ -131,10 +131,12 @@ impl Kubelet {
         let address = address()?;
         let container = self.prepare_at(pod, address).await?;
         let name = text(&pod["metadata"]["name"])?;
+        let process = self.fleet.run(name, container.program()).await?;
+        kept::log(&self.fleet, name);
         Ok(Running {
             address,
             is_ready: false,
-            process: self.fleet.run(name, container.program()).await?,
+            process,
             probes: container.probes,
         })
     }
