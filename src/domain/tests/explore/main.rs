@@ -15,6 +15,7 @@
 )]
 
 mod engine;
+mod events;
 mod karmada;
 mod seen;
 mod world;
@@ -22,7 +23,8 @@ mod world;
 use std::collections::{HashMap, VecDeque};
 
 use promoter_api::promotion::DesiredState;
-use world::{Event, World};
+use events::Event;
+use world::World;
 
 /// What is explored, and what came of it.
 struct Explored {
@@ -249,4 +251,27 @@ fn an_intruder_and_one_who_may_have_it_ask_in_any_order() {
         ..World::new(DesiredState::Promoted)
     };
     explored("an intruder, and a change of mind", world);
+}
+
+/// It is theirs: whatever becomes of the promotion, it stays as they made it, and nothing of it
+/// gets to the member.
+#[test]
+fn somebody_else_may_create_a_template_at_any_time() {
+    for second_engine in [false, true] {
+        let world = World {
+            may_create: true,
+            second_engine,
+            ..World::new(DesiredState::Promoted)
+        };
+        explored("somebody else's template", world);
+    }
+}
+
+#[test]
+fn karmada_may_take_a_claim_off() {
+    let world = World {
+        may_lose_claim: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("a lost claim", world);
 }
