@@ -81,8 +81,8 @@ impl TemplateState {
 /// API server still remembers who wrote the content first. That alone would not do: of an empty
 /// ConfigMap we have written nothing but the claim, and Karmada may take that off.
 fn is_ours(metadata: &Value, policy: Option<&Value>) -> bool {
-    let recorded =
-        policy.and_then(|policy| policy["metadata"]["annotations"][marks::STAGED_TEMPLATE].as_str());
+    let recorded = policy
+        .and_then(|policy| policy["metadata"]["annotations"][marks::STAGED_TEMPLATE].as_str());
     if recorded.is_some() && metadata["uid"].as_str() == recorded {
         return true;
     }

@@ -290,9 +290,10 @@ fn remove(objects: &[&ObjectState]) -> Option<Action> {
 fn ended(objects: &[&ObjectState]) -> Option<Action> {
     let waiting = objects.iter().find(|object| match object.template {
         TemplateState::Deleting => true,
-        // Only what was rendered of ours before ends.
+        // What was rendered of ours before ends; what is rendered of theirs stays.
         TemplateState::ClaimedForeign | TemplateState::Foreign => {
-            object.works.iter().any(|work| work.deleting)
+            let mut works = object.works.iter();
+            works.any(|work| work.deleting || !work.current)
         }
         _ => !object.works.is_empty(),
     })?;

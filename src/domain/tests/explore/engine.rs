@@ -149,7 +149,10 @@ impl World {
         let seen_policy = self.policies()[object] == pending.policies[object];
         let seen_template = self.templates()[object] == pending.templates[object];
         let seen = pending.templates[object].map(|version| version.uid);
-        let policy = self.objects[object].policy.as_mut().filter(|_| seen_policy)?;
+        let policy = self.objects[object]
+            .policy
+            .as_mut()
+            .filter(|_| seen_policy)?;
         if policy.template != seen {
             policy.template = seen;
             policy.version = policy.version.written();

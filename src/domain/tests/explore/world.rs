@@ -289,7 +289,10 @@ impl World {
                         template.maker == Maker::Person
                             && !template.claimed
                             && object.work.is_none_or(|work| {
-                                work.suspended && !work.preserve && !work.deleting
+                                work.template == template.version.uid
+                                    && work.suspended
+                                    && !work.preserve
+                                    && !work.deleting
                             })
                     }
                 }
