@@ -10,8 +10,9 @@ use promoter_domain::{
     step::{Action, step},
 };
 
-use crate::world::{
-    Maker, Member, OBJECTS, Object, Pending, Policy, Template, WORKLOAD, World, index, key, next,
+use crate::{
+    versions::{Version, next},
+    world::{Maker, Member, OBJECTS, Object, Pending, Policy, Template, WORKLOAD, World, index, key},
 };
 
 impl World {
@@ -64,7 +65,7 @@ impl World {
                 let policy = Policy {
                     settings: staged(),
                     template: None,
-                    version: self.objects[object].created(&self.engines, object),
+                    version: Version::CREATED,
                 };
                 self.objects[object].policy.get_or_insert(policy);
             }
@@ -72,7 +73,7 @@ impl World {
                 let Member { edit, replicas, .. } = self.objects[object].member;
                 let retains = object == WORKLOAD;
                 let new = Template {
-                    version: self.objects[object].created(&self.engines, object),
+                    version: Version::CREATED,
                     maker: Maker::Engine,
                     claimed: false,
                     held: true,
@@ -182,7 +183,7 @@ impl World {
                 let replicas = u8::try_from(*replicas).unwrap_or_default();
                 self.template(WORKLOAD, |template| {
                     template.replicas = replicas;
-                    template.generation = next(template.generation);
+                    template.generation += 1;
                 });
             }
             Action::CarryEdit => self.carry(engine, pending),
@@ -353,7 +354,7 @@ impl World {
                     return;
                 }
                 template.edit = edited;
-                template.generation = next(template.generation);
+                template.generation += 1;
                 template.version = template.version.written();
                 if template.maker == Maker::Person {
                     self.violation = Some("what somebody else made was changed");

@@ -4,7 +4,8 @@ use promoter_api::promotion::{DesiredState, Phase};
 
 use crate::{
     karmada,
-    world::{Maker, OBJECTS, Template, WORKLOAD, World, next},
+    versions::{Version, next},
+    world::{Maker, OBJECTS, Template, WORKLOAD, World},
 };
 
 /// Something that happens.
@@ -149,6 +150,7 @@ impl World {
                 world.objects[WORKLOAD].member.replicas = 3;
             }
         }
+        world.compare_versions();
         world
     }
 
@@ -171,9 +173,8 @@ impl World {
     }
 
     fn create(&mut self, object: usize) {
-        let version = self.objects[object].created(&self.engines, object);
         self.objects[object].template = Some(Template {
-            version,
+            version: Version::CREATED,
             maker: Maker::Person,
             claimed: false,
             held: false,

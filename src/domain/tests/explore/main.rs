@@ -19,6 +19,7 @@ mod events;
 mod karmada;
 mod search;
 mod seen;
+mod versions;
 mod world;
 
 use promoter_api::promotion::DesiredState;

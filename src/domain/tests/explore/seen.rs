@@ -10,7 +10,10 @@ use promoter_domain::{
     step::{Intent, Observed},
 };
 
-use crate::world::{CLUSTER, Maker, OBJECTS, Object, Template, Version, WORKLOAD, World, key};
+use crate::{
+    versions::Version,
+    world::{CLUSTER, Maker, OBJECTS, Object, Template, WORKLOAD, World, key},
+};
 
 impl World {
     pub(crate) fn policies(&self) -> [Option<Version>; OBJECTS] {

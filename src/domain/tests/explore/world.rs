@@ -7,6 +7,8 @@ use promoter_api::{
 };
 use promoter_domain::{object::ObjectKey, observation::PolicySettings, step::Action};
 
+use crate::versions::Version;
+
 pub(crate) const CLUSTER: &str = "member1";
 /// The dependency, and then the workload.
 pub(crate) const OBJECTS: usize = 2;
@@ -88,7 +90,7 @@ pub(crate) struct Record {
     pub(crate) answered: u8,
     /// The last generation that was found to be permitted.
     pub(crate) authorized: Option<u8>,
-    /// Changes with every write of the status, as a resource version does; kept small.
+    /// Changes with every write of the status, as a resource version does.
     pub(crate) version: u8,
 }
 
@@ -108,13 +110,6 @@ pub(crate) struct Policy {
     /// The UID of the template that was made for it.
     pub(crate) template: Option<u8>,
     pub(crate) version: Version,
-}
-
-/// Which object it is, and how often it was written, as UID and resource version tell; kept small.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Version {
-    pub(crate) uid: u8,
-    pub(crate) writes: u8,
 }
 
 /// Who made a template.
@@ -336,44 +331,6 @@ impl World {
             _ => false,
         }
     }
-}
-
-impl Object {
-    /// The version of an object that is created under its name now: no UID that anybody knows is
-    /// given again.
-    pub(crate) fn created(&self, pending: &[Option<Pending>], index: usize) -> Version {
-        let seen = pending.iter().flatten().flat_map(|pending| {
-            let seen = [pending.policies[index], pending.templates[index]];
-            seen.into_iter().flatten().map(|version| version.uid)
-        });
-        let known: Vec<_> = seen
-            .chain(self.binding)
-            .chain(self.policy.map(|policy| policy.version.uid))
-            .chain(self.policy.and_then(|policy| policy.template))
-            .chain(self.template.map(|template| template.version.uid))
-            .chain(self.work.map(|work| work.template))
-            .collect();
-        let uid = (0..=u8::MAX).find(|uid| !known.contains(uid));
-        Version {
-            uid: uid.unwrap_or_default(),
-            writes: 0,
-        }
-    }
-}
-
-impl Version {
-    /// The same object after a write.
-    pub(crate) fn written(self) -> Self {
-        Self {
-            writes: next(self.writes),
-            ..self
-        }
-    }
-}
-
-/// The next version; nothing lives long enough to meet the same one twice.
-pub(crate) fn next(version: u8) -> u8 {
-    (version + 1) % 16
 }
 
 pub(crate) fn key(index: usize) -> ObjectKey {
