@@ -17,6 +17,9 @@ pub const OUR_DOMAIN: &str = "promote.karmada.io";
 pub const FIELD_MANAGER: &str = "karmada-promoter";
 /// On a policy of ours: the UID of the Promotion that is staging it, until it is committed.
 pub const STAGED_BY: &str = "promote.karmada.io/staged-by";
+/// On a policy of ours: the UID of the template that was made for it, until it is committed.
+/// Somebody else may make one of that name meanwhile, which the policy would claim as well.
+pub const STAGED_TEMPLATE: &str = "promote.karmada.io/staged-template";
 /// On a policy of ours: the UID of the Promotion that is about to delete it, so that nobody
 /// begins to reuse it meanwhile.
 pub const RELEASED_BY: &str = "promote.karmada.io/released-by";

@@ -1,9 +1,13 @@
 //! What is seen of a promotion's objects, as small values that the step function decides on.
 
+mod template;
+
 use std::collections::BTreeSet;
 
 use promoter_api::marks;
 use serde_json::Value;
+
+pub use self::template::{TemplateSettings, TemplateState};
 
 use crate::object::{ObjectKey, ObjectKind};
 
@@ -103,32 +107,6 @@ pub struct PolicySettings {
     pub staged_by_us: bool,
 }
 
-/// The resource template under an object's name.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum TemplateState {
-    /// There is none.
-    Absent,
-    /// We made it, and another policy has it; or none, and it is staged no more.
-    Captured,
-    /// It is claimed by our policy.
-    Claimed(TemplateSettings),
-    /// It is on its way out.
-    Deleting,
-    /// Somebody else made it.
-    Foreign,
-    /// It is under our hold; or lost our claim while it is staged, and is to be claimed again.
-    Held,
-}
-
-/// What decides how Karmada renders a template.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct TemplateSettings {
-    /// The number of replicas, for a workload.
-    pub replicas: Option<i64>,
-    /// Whether the members' own number of replicas is kept.
-    pub retains_replicas: bool,
-}
-
 /// What Karmada rendered for one cluster, and what became of it there.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[allow(
@@ -221,53 +199,6 @@ impl PolicySettings {
     #[must_use]
     pub const fn is_left_over(&self) -> bool {
         self.orphaned && self.suspended && !self.preserve
-    }
-}
-
-impl TemplateState {
-    /// Reads it off a template, given the policy that should have claimed it.
-    #[must_use]
-    pub fn of(template: Option<&Value>, policy: Option<&Value>) -> Self {
-        let Some(template) = template else {
-            return Self::Absent;
-        };
-        let metadata = &template["metadata"];
-        if metadata["deletionTimestamp"].is_string() {
-            return Self::Deleting;
-        }
-        let labels = &metadata["labels"];
-        if labels[marks::HOLD] == marks::HOLD_VALUE {
-            return Self::Held;
-        }
-        let claim = labels[marks::POLICY_ID].as_str();
-        let policy_id =
-            policy.and_then(|policy| policy["metadata"]["labels"][marks::POLICY_ID].as_str());
-        if claim.is_some() && claim == policy_id {
-            return Self::Claimed(TemplateSettings {
-                replicas: template["spec"]["replicas"].as_i64(),
-                retains_replicas: labels[marks::RETAIN_REPLICAS] == "true",
-            });
-        }
-        // Our claim is gone, but the API server remembers who wrote the object's content first.
-        let ours = metadata["managedFields"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|entry| {
-                entry["manager"] == marks::FIELD_MANAGER
-                    && ["f:spec", "f:data", "f:type", "f:imagePullSecrets"]
-                        .iter()
-                        .any(|field| entry["fieldsV1"].get(field).is_some())
-            });
-        // Karmada takes a claim off whose policy it has not heard of yet, as after a restart.
-        let unclaimed = claim.is_none() && labels[marks::CLUSTER_POLICY_ID].is_null();
-        let staged = policy
-            .is_some_and(|policy| policy["metadata"]["annotations"][marks::STAGED_BY].is_string());
-        match (ours, unclaimed && staged) {
-            (true, true) => Self::Held,
-            (true, false) => Self::Captured,
-            (false, _) => Self::Foreign,
-        }
     }
 }
 

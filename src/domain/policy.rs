@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use promoter_api::{
     marks::{
         FIELD_MANAGER, FOLLOWS, HOLD, MANAGED_BY, ORIGIN, POLICY_ID, POLICY_NAME, POLICY_NAMESPACE,
-        RELEASED_BY, RETAIN_REPLICAS, STAGED_BY,
+        RELEASED_BY, RETAIN_REPLICAS, STAGED_BY, STAGED_TEMPLATE,
     },
     promotion::OnClusterRemoval,
 };
@@ -67,6 +67,15 @@ pub fn staged_policy(
     })
 }
 
+/// Of a policy: this is the template that was made for it.
+///
+/// Written while the template is under our hold. Once the hold is lifted, nothing else tells it for
+/// certain from one that somebody else has made.
+#[must_use]
+pub fn staged_template_patch(template_uid: &str) -> Value {
+    json!({ "metadata": { "annotations": { (STAGED_TEMPLATE): template_uid } } })
+}
+
 /// Of a template: lifts the hold and claims it for a policy, in one write, so that no other
 /// policy can be faster.
 ///
@@ -105,7 +114,9 @@ pub fn settle_patch(kind: ObjectKind, on_cluster_removal: OnClusterRemoval) -> V
         json!({ "conflictResolution": "Abort", "preserveResourcesOnDeletion": false })
     };
     json!({
-        "metadata": { "annotations": { (RELEASED_BY): null, (STAGED_BY): null } },
+        "metadata": {
+            "annotations": { (RELEASED_BY): null, (STAGED_BY): null, (STAGED_TEMPLATE): null },
+        },
         "spec": spec,
     })
 }
@@ -214,6 +225,14 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_remembers_the_template_that_was_made_for_it() {
+        assert_eq!(
+            staged_template_patch("t1"),
+            json!({"metadata": {"annotations": {"promote.karmada.io/staged-template": "t1"}}})
+        );
+    }
+
+    #[test]
     fn the_claim_lifts_the_hold_in_the_same_patch() {
         assert_eq!(
             claim_patch("id-1", "shop", "deployment.web"),
@@ -253,7 +272,9 @@ mod tests {
             assert_eq!(patch["spec"], expected, "{kind:?} {removal:?}");
             assert_eq!(
                 patch["metadata"],
-                json!({"annotations": {(RELEASED_BY): null, (STAGED_BY): null}})
+                json!({"annotations": {
+                    (RELEASED_BY): null, (STAGED_BY): null, (STAGED_TEMPLATE): null,
+                }})
             );
         }
     }

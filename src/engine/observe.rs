@@ -111,9 +111,10 @@ async fn objects(context: &Context, record: &Record, observed: &mut Observed) ->
         observed.objects.push(state);
     }
     observed.live_replicas = replicas;
-    // What others have in hand, or federate themselves, is not this Promotion's to be waited for.
+    // What others have in hand, made or federate themselves is not this Promotion's to be waited for.
     let gone = observed.objects.iter().all(|object| {
-        let is_others = !object.is_workload() && object.settings().is_none();
+        let may_be_others = !object.is_workload() || object.template == TemplateState::Foreign;
+        let is_others = may_be_others && object.settings().is_none();
         is_others
             || object.needed_elsewhere
             || (object.works.is_empty() && object.template == TemplateState::Absent)

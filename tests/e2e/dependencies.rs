@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use promoter_api::{promotion::Phase, reason::Reason};
 use serde_json::{Value, json};
 
-use crate::support::{Before, Kind, Scene, Workload, marks, secret_value};
+use crate::support::{Before, Kind, Rules, Scene, Workload, marks, secret_value};
 
 #[tokio::test]
 async fn a_missing_dependency_is_waited_for() -> Result<()> {
@@ -137,6 +137,66 @@ async fn a_different_namesake_of_a_dependency() -> Result<()> {
     let enabled = ("promote.karmada.io/enabled".to_owned(), "false".to_owned());
     assert_eq!(marks::traces(&web), [enabled]);
     Ok(())
+}
+
+/// Of such templates hardly anything tells that the promoter has made them.
+#[tokio::test]
+async fn what_is_all_but_empty_comes_along_and_is_given_back() -> Result<()> {
+    let scene = Scene::new("empty").await?;
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nothing"}}),
+        json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "bytes"},
+            "binaryData": {"logo": "AAEC/w=="},
+        }),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner"}}),
+    ];
+    let kinds = objects.each_ref().map(Kind::of);
+    let names = ["nothing", "bytes", "runner"];
+    let mut workload = Workload::new("web").pod(|pod| {
+        pod["serviceAccountName"] = json!("runner");
+        pod["volumes"] = json!([{"name": "files", "projected": {"sources": [
+            {"configMap": {"name": "nothing"}},
+            {"configMap": {"name": "bytes"}},
+        ]}}]);
+    });
+    for object in objects {
+        workload = workload.with(object);
+    }
+    workload.deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    let mut held = Rules::forbid_bindings(&scene).await?;
+    scene.promote("web", "member1").await?;
+
+    // As Karmada does that has not heard of the policy, after a restart.
+    let claim = "propagationpolicy.karmada.io/permanent-id";
+    for (kind, name) in kinds.iter().zip(names) {
+        let what = format!("{name} is staged");
+        let staged = async || {
+            let template = scene.karmada.get(kind, name).await?;
+            let labels = &template["metadata"]["labels"];
+            ensure!(labels[claim].is_string(), "{labels}");
+            Ok(())
+        };
+        scene.eventually(&what, staged).await?;
+        let unclaimed = json!({"metadata": {"labels": { (claim): null }}});
+        scene.karmada.patch(kind, name, &unclaimed).await?;
+        scene.eventually(&what, staged).await?;
+    }
+    held.lift().await?;
+
+    let promotion = scene.until_phase("web", Phase::Promoted).await?;
+    for name in names {
+        let told = told(&promotion, name)?;
+        ensure!(told["action"] == "Created", "{told}");
+    }
+    before.assert_untouched().await?;
+    scene.released("web").await?;
+    before.assert_untouched().await?;
+    scene.assert_nothing_federated().await?;
+    marks::assert_no_trace(&scene, "member1").await
 }
 
 /// Has Karmada take over the two namesakes, as people do who know it.

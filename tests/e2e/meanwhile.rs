@@ -122,6 +122,60 @@ async fn its_template_is_edited_while_it_is_staged() -> Result<()> {
 }
 
 #[tokio::test]
+async fn somebody_else_creates_what_it_needs_while_it_is_staged() -> Result<()> {
+    let scene = Scene::new("theirs-staged").await?;
+    let before = running(&scene).await?;
+    let karmada = &scene.karmada;
+    // The policies come before the templates, and the last one is kept waiting.
+    let busy = in_hand(&scene, "web").await?;
+    scene.promote("web", "member1").await?;
+    scene
+        .eventually("it has a policy for what it needs", async || {
+            let policies = Kind::propagation_policy();
+            karmada.get(&policies, "secret.web-password").await?;
+            Ok(())
+        })
+        .await?;
+
+    let theirs = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "web-settings"},
+        "data": {"GREETING": "this is something else"},
+    });
+    let created = karmada.create(&theirs).await?;
+
+    let words = ["ConfigMap/web-settings", "somebody else", "ask again"];
+    let refused = Phase::Refused;
+    let reason = Reason::ConflictingTemplate;
+    scene.told_why("web", refused, reason, &words).await?;
+    scene
+        .eventually("the ConfigMap is as it was created", async || {
+            let found = karmada.get(&Kind::config_map(), "web-settings").await?;
+            for field in ["uid", "labels", "annotations"] {
+                let (now, then) = (&found["metadata"][field], &created["metadata"][field]);
+                ensure!(now == then, "{field} {now}, and not {then}");
+            }
+            ensure!(found["data"] == theirs["data"], "{}", found["data"]);
+            Ok(())
+        })
+        .await?;
+    for policy in ["configmap.web-settings", "secret.web-password"] {
+        let policies = Kind::propagation_policy();
+        scene.until_gone(karmada, &policies, policy).await?;
+    }
+    before.assert_untouched().await?;
+    marks::assert_no_trace(&scene, "member1").await?;
+
+    // It has to be out of the way for good.
+    karmada.delete(&Kind::config_map(), "web-settings").await?;
+    karmada.delete(&Kind::propagation_policy(), &busy).await?;
+    scene.ask_again("web").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
 async fn its_template_is_edited_while_it_is_committed() -> Result<()> {
     let scene = Scene::new("edited-committing").await?;
     running(&scene).await?;
@@ -204,6 +258,29 @@ async fn staged(scene: &Scene) -> Result<Rules> {
         })
         .await?;
     Ok(rules)
+}
+
+/// The policy of a workload, as if another Promotion was staging it. Returns its name.
+async fn in_hand(scene: &Scene, workload: &str) -> Result<String> {
+    scene.promote("other", "member1").await?;
+    let other = scene.until_phase("other", Phase::Refused).await?;
+    let name = format!("deployment.{workload}");
+    let policy = json!({
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {
+            "name": name,
+            "labels": {"app.kubernetes.io/managed-by": "karmada-promoter"},
+            "annotations": {"promote.karmada.io/staged-by": other["metadata"]["uid"]},
+        },
+        "spec": {
+            "placement": {"clusterAffinity": {"clusterNames": ["member1"]}},
+            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": workload}],
+            "suspension": {"dispatching": true},
+        },
+    });
+    scene.karmada.create(&policy).await?;
+    Ok(name)
 }
 
 /// Begins to commit the workload, and lets Karmada write nothing as long as the rules are there.

@@ -99,6 +99,13 @@ async fn what_was_staged_for_a_promotion_that_is_no_more_holds_nobody_up() -> Re
     let before = Before::take(&scene, "member1", "web").await?;
     scene.namespace_in_karmada().await?;
     // As a promotion leaves it whose record somebody has removed by force.
+    let template = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings"},
+        "data": {"GREETING": "hello from long ago"},
+    });
+    let template = scene.karmada.create(&template).await?;
     let policy = json!({
         "apiVersion": "policy.karmada.io/v1alpha1",
         "kind": "PropagationPolicy",
@@ -108,6 +115,7 @@ async fn what_was_staged_for_a_promotion_that_is_no_more_holds_nobody_up() -> Re
             "annotations": {
                 "promote.karmada.io/origin": "member1",
                 "promote.karmada.io/staged-by": "00000000-0000-0000-0000-000000000000",
+                "promote.karmada.io/staged-template": template["metadata"]["uid"],
             },
         },
         "spec": {
@@ -119,13 +127,6 @@ async fn what_was_staged_for_a_promotion_that_is_no_more_holds_nobody_up() -> Re
         },
     });
     let policy = scene.karmada.create(&policy).await?;
-    let template = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "settings"},
-        "data": {"GREETING": "hello from long ago"},
-    });
-    scene.karmada.create(&template).await?;
     scene
         .eventually("Karmada has rendered it", async || {
             ensure!(scene.works().await?.len() == 1, "there is no Work");

@@ -107,7 +107,10 @@ fn release_workload(
                 .or_else(|| Some(Action::Wait(format!("{} is being deleted", object.key))));
         }
         TemplateState::Absent => return carry(observed).or_else(|| ended(workload)),
-        TemplateState::Captured | TemplateState::Foreign | TemplateState::Held => {
+        TemplateState::Captured
+        | TemplateState::ClaimedForeign
+        | TemplateState::Foreign
+        | TemplateState::Held => {
             return Some(Action::Wait(format!(
                 "{} is not claimed by PropagationPolicy {} any more; let that policy claim it \
                  again, or release it by hand",
@@ -191,7 +194,7 @@ fn release_dependencies(dependencies: &[&ObjectState]) -> Option<Action> {
 /// Makes sure that Karmada neither writes nor preserves, before anything of it is deleted.
 fn withdraw(objects: &[&ObjectState]) -> Option<Action> {
     let dispatching = keys(objects.iter().copied(), |object| {
-        is_present(object)
+        may_be_rendered(object)
             && object
                 .settings()
                 .is_some_and(|settings| settings.preserve || !settings.suspended)
@@ -200,9 +203,9 @@ fn withdraw(objects: &[&ObjectState]) -> Option<Action> {
         return Some(Action::Withdraw(dispatching));
     }
     let stopped = |work: &WorkState| work.suspended && !work.preserve && work.dispatching_stopped;
-    let going_on = objects.iter().find(|object| {
-        matches!(object.template, TemplateState::Claimed(_)) && !object.works.iter().all(stopped)
-    });
+    let going_on = objects
+        .iter()
+        .find(|object| is_claimed(object) && !object.works.iter().all(stopped));
     going_on.map(|object| {
         Action::Wait(format!(
             "Karmada has not stopped dispatching {} yet",
@@ -229,7 +232,7 @@ fn preserve(
     objects: &[&ObjectState],
     is_preserved: impl Fn(&PolicySettings) -> bool,
 ) -> Option<Action> {
-    let claimed = |object: &&&ObjectState| matches!(object.template, TemplateState::Claimed(_));
+    let claimed = |object: &&&ObjectState| is_claimed(object);
     let deleted_with = keys(objects.iter().filter(claimed).copied(), |object| {
         object
             .settings()
@@ -251,6 +254,10 @@ fn preserve(
 }
 
 /// Removes templates, waits for their Works, and then removes the policies.
+///
+/// A template that somebody else made under the name of ours stays as it is. With the policy goes
+/// Karmada's claim; the binding stays for as long as the template does (Karmada's
+/// `pkg/detector/detector.go`, `handlePolicyDeletion`), and is as harmless as the policy was.
 fn remove(objects: &[&ObjectState]) -> Option<Action> {
     // The workload first, so that nothing that it needs goes before it.
     let mut templates = keys(objects.iter().copied(), is_present);
@@ -281,9 +288,15 @@ fn remove(objects: &[&ObjectState]) -> Option<Action> {
 
 /// Waits until Karmada has let go of objects whose templates are gone.
 fn ended(objects: &[&ObjectState]) -> Option<Action> {
-    let waiting = objects
-        .iter()
-        .find(|object| object.template == TemplateState::Deleting || !object.works.is_empty())?;
+    let waiting = objects.iter().find(|object| match object.template {
+        TemplateState::Deleting => true,
+        // What was rendered of ours before ends; what is rendered of theirs stays.
+        TemplateState::ClaimedForeign | TemplateState::Foreign => {
+            let mut works = object.works.iter();
+            works.any(|work| work.deleting || !work.current)
+        }
+        _ => !object.works.is_empty(),
+    })?;
     stuck(objects).or_else(|| {
         Some(Action::Wait(format!(
             "Karmada has not let go of {} yet",
@@ -326,12 +339,32 @@ fn is_kept(object: &ObjectState) -> bool {
     })
 }
 
+/// Whether our policy has claimed a template, be it ours or not.
+fn is_claimed(object: &ObjectState) -> bool {
+    matches!(
+        object.template,
+        TemplateState::Claimed(_) | TemplateState::ClaimedForeign
+    )
+}
+
 /// Whether there is a template of ours that could still be rendered.
 fn is_present(object: &ObjectState) -> bool {
     match object.template {
         TemplateState::Captured | TemplateState::Claimed(_) | TemplateState::Held => true,
-        TemplateState::Absent | TemplateState::Deleting | TemplateState::Foreign => false,
+        TemplateState::Absent
+        | TemplateState::ClaimedForeign
+        | TemplateState::Deleting
+        | TemplateState::Foreign => false,
     }
+}
+
+/// Whether Karmada could still render a template under our policy, be it ours or not.
+fn may_be_rendered(object: &ObjectState) -> bool {
+    is_present(object)
+        || matches!(
+            object.template,
+            TemplateState::ClaimedForeign | TemplateState::Foreign
+        )
 }
 
 /// The objects that this Promotion is staging or committing.

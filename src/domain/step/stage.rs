@@ -6,7 +6,7 @@ use promoter_api::{
 };
 
 use super::{Action, Observed, Outcome, keys, let_go};
-use crate::observation::{ObjectState, PolicyState, TemplateState};
+use crate::observation::{ObjectState, PolicyState, TemplateState, WorkState};
 
 /// The next action while staging.
 ///
@@ -29,10 +29,25 @@ pub(super) fn step(observed: &Observed) -> Action {
     if let Some(action) = let_go::clear(&left) {
         return action;
     }
+    if let Some(others) = observed
+        .objects
+        .iter()
+        .find(|object| is_others(object, &observed.origin))
+    {
+        return abandon(
+            Reason::ConflictingTemplate,
+            format!(
+                "while it was being staged, somebody else created {} in the control plane, which \
+                 stays as it is; rename or delete that, or have a policy of its own place it in \
+                 cluster {}, and ask again",
+                others.key, observed.origin
+            ),
+        );
+    }
     let unstaged = observed
         .objects
         .iter()
-        .position(|object| !is_staged(object));
+        .position(|object| !is_staged(object, &observed.origin));
     if let Some(first) = unstaged {
         return policies(&observed.objects[first..], &observed.origin);
     }
@@ -42,7 +57,11 @@ pub(super) fn step(observed: &Observed) -> Action {
     if !absent.is_empty() {
         return Action::CreateTemplates(absent);
     }
-    if let Some(lost) = observed.objects.iter().find(|object| is_lost(object)) {
+    if let Some(lost) = observed
+        .objects
+        .iter()
+        .find(|object| is_lost(object, &observed.origin))
+    {
         return abandon(
             Reason::ConflictingTemplate,
             format!(
@@ -85,8 +104,8 @@ pub(super) fn step(observed: &Observed) -> Action {
 fn policies(objects: &[ObjectState], origin: &str) -> Action {
     let absent: Vec<_> = objects
         .iter()
-        .take_while(|object| is_staged(object) || object.policy == PolicyState::Absent)
-        .filter(|object| !is_staged(object))
+        .take_while(|object| is_staged(object, origin) || object.policy == PolicyState::Absent)
+        .filter(|object| !is_staged(object, origin))
         .map(|object| object.key.clone())
         .collect();
     match (absent.is_empty(), objects.first()) {
@@ -119,9 +138,9 @@ fn is_left(object: &ObjectState) -> bool {
 }
 
 /// Whether an object has the policy that it needs.
-fn is_staged(object: &ObjectState) -> bool {
+fn is_staged(object: &ObjectState, origin: &str) -> bool {
     match object.policy {
-        PolicyState::Absent => is_ready(object),
+        PolicyState::Absent => is_ready(object, origin),
         PolicyState::Foreign | PolicyState::InHand => false,
         PolicyState::Ours(_) => true,
     }
@@ -131,22 +150,38 @@ fn abandon(reason: Reason, message: String) -> Action {
     Action::Enter(Phase::Abandoning, Some(Outcome { message, reason }))
 }
 
-/// A dependency that somebody else federates, equal to ours, has no policy of ours.
-fn is_ready(object: &ObjectState) -> bool {
-    !object.is_workload() && object.template == TemplateState::Foreign
+/// A dependency that somebody else federates has no policy of ours. That it is equal is rehearsed,
+/// by what Karmada has rendered of it; where nothing is dispatched, nobody federates it.
+fn is_ready(object: &ObjectState, origin: &str) -> bool {
+    let kept = work_in(object, origin).is_some_and(|work| !work.suspended && !work.deleting);
+    !object.is_workload() && object.template == TemplateState::Foreign && kept
 }
 
-fn is_lost(object: &ObjectState) -> bool {
+/// Whether somebody else has made a template of the name while the object was being staged.
+fn is_others(object: &ObjectState, origin: &str) -> bool {
+    match (&object.policy, &object.template) {
+        (PolicyState::Ours(settings), TemplateState::ClaimedForeign | TemplateState::Foreign) => {
+            settings.staged_by_us
+        }
+        (PolicyState::Absent, TemplateState::Foreign) => !is_ready(object, origin),
+        _ => false,
+    }
+}
+
+fn is_lost(object: &ObjectState, origin: &str) -> bool {
     match object.template {
         TemplateState::Captured | TemplateState::Deleting => true,
-        TemplateState::Foreign => !is_ready(object),
-        TemplateState::Absent | TemplateState::Claimed(_) | TemplateState::Held => false,
+        TemplateState::Foreign => !is_ready(object, origin),
+        TemplateState::Absent
+        | TemplateState::Claimed(_)
+        | TemplateState::ClaimedForeign
+        | TemplateState::Held => false,
     }
 }
 
 /// Whether Karmada has rendered the object for its cluster, under our policy.
 fn is_rendered(object: &ObjectState, observed: &Observed) -> bool {
-    if is_ready(object) {
+    if is_ready(object, &observed.origin) {
         return true;
     }
     let staged = matches!(&object.policy, PolicyState::Ours(settings) if settings.suspended);
@@ -154,11 +189,12 @@ fn is_rendered(object: &ObjectState, observed: &Observed) -> bool {
         .bound
         .as_ref()
         .is_some_and(|bound| bound.contains(&observed.origin));
-    let work = object
-        .works
-        .iter()
-        .find(|work| work.cluster == observed.origin);
+    let work = work_in(object, &observed.origin);
     placed && work.is_some_and(|work| work.current && (work.suspended || !staged))
+}
+
+fn work_in<'a>(object: &'a ObjectState, cluster: &str) -> Option<&'a WorkState> {
+    object.works.iter().find(|work| work.cluster == cluster)
 }
 
 #[cfg(test)]
@@ -168,7 +204,7 @@ mod tests {
     use super::*;
     use crate::{
         object::ObjectKey,
-        observation::{PolicySettings, TemplateSettings, WorkState},
+        observation::{PolicySettings, TemplateSettings},
     };
 
     fn left(template: TemplateState, works: Vec<WorkState>) -> ObjectState {

@@ -1,9 +1,11 @@
-//! What is at rest stays there until somebody asks for something.
+//! What is at rest stays there until somebody asks for something; what others make is theirs.
 
 use promoter_api::promotion::DependencyKind;
 
 use super::*;
-use crate::observation::{PolicyState, TemplateState};
+use crate::observation::{
+    PolicySettings, PolicyState, TemplateSettings, TemplateState, WorkState,
+};
 
 fn at(phase: Phase, intent: impl Fn(&mut Intent)) -> Observed {
     let mut observed = Observed {
@@ -120,4 +122,141 @@ fn an_object_is_found_by_its_key() {
     let other = ObjectKey::dependency(DependencyKind::ConfigMap, "keys");
     assert_eq!(observed.object(&other), None);
     assert_eq!(observed.workload(), observed.objects.last());
+}
+
+#[test]
+fn what_somebody_else_creates_while_it_is_staged_ends_the_staging() {
+    for theirs in [TemplateState::ClaimedForeign, TemplateState::Foreign] {
+        for index in [0, 1] {
+            let mut observed = staging(Phase::Staging);
+            observed.objects[index].template = theirs.clone();
+            // Nothing is created that would have to be taken away again.
+            assert_conflict(&step(&observed));
+            // Of whoever was faster than the policy, too.
+            observed.objects[index].policy = PolicyState::Absent;
+            if theirs == TemplateState::Foreign {
+                assert_conflict(&step(&observed));
+            }
+        }
+    }
+}
+
+#[test]
+fn only_what_somebody_else_federates_needs_no_policy_of_ours() {
+    let mut observed = staging(Phase::Staging);
+    observed.objects[0].policy = PolicyState::Absent;
+    observed.objects[0].template = TemplateState::Foreign;
+    let goes_on = |work: WorkState| {
+        let mut observed = observed.clone();
+        observed.objects[0].works = vec![work];
+        step(&observed)
+    };
+    let dispatched = WorkState {
+        suspended: false,
+        ..work()
+    };
+    let keys = vec![ObjectKey::deployment("web")];
+    assert_eq!(goes_on(dispatched.clone()), Action::CreateTemplates(keys));
+    assert_conflict(&goes_on(work()));
+    assert_conflict(&goes_on(WorkState {
+        deleting: true,
+        ..dispatched.clone()
+    }));
+    assert_conflict(&goes_on(WorkState {
+        cluster: "member2".to_owned(),
+        ..dispatched
+    }));
+}
+
+#[test]
+fn of_what_somebody_else_created_only_our_policy_goes() {
+    let mut observed = staging(Phase::Abandoning);
+    observed.reason = Some(Reason::ConflictingTemplate);
+    let [dependency, workload] = [0, 1].map(|index| observed.objects[index].key.clone());
+    observed.objects[0].template = TemplateState::ClaimedForeign;
+    observed.objects[0].works = vec![work()];
+    observed.objects[1].template = TemplateState::Claimed(TemplateSettings {
+        replicas: None,
+        retains_replicas: true,
+    });
+    let both = vec![dependency.clone(), workload.clone()];
+    assert_eq!(step(&observed), Action::MarkReleased(both.clone()));
+    for object in &mut observed.objects {
+        object.policy = PolicyState::Ours(PolicySettings {
+            released_by_us: true,
+            ..staged()
+        });
+    }
+    assert_eq!(step(&observed), Action::DeleteTemplates(vec![workload]));
+    observed.objects[1].template = TemplateState::Absent;
+    // Its Work stays as long as their template does.
+    assert_eq!(step(&observed), Action::DeletePolicies(both));
+    // One of ours that is still going is waited for.
+    observed.objects[0].works[0].deleting = true;
+    assert!(matches!(step(&observed), Action::Wait(_)));
+    observed.objects[0].works[0].deleting = false;
+    observed.objects[0].works[0].current = false;
+    assert!(matches!(step(&observed), Action::Wait(_)));
+    observed.objects[0].works[0].current = true;
+    // What stays must not be dispatched.
+    observed.objects[0].works[0].dispatching_stopped = false;
+    assert!(matches!(step(&observed), Action::Wait(_)));
+    observed.objects[0].policy = PolicyState::Ours(PolicySettings {
+        suspended: false,
+        ..staged()
+    });
+    assert_eq!(step(&observed), Action::Withdraw(vec![dependency]));
+    for object in &mut observed.objects {
+        object.policy = PolicyState::Absent;
+    }
+    observed.objects[0].template = TemplateState::Foreign;
+    assert_eq!(step(&observed), Action::Enter(Phase::Refused, None));
+}
+
+fn assert_conflict(action: &Action) {
+    let Action::Enter(Phase::Abandoning, Some(outcome)) = action else {
+        panic!("{action:?}")
+    };
+    assert_eq!(outcome.reason, Reason::ConflictingTemplate);
+}
+
+/// Both objects have policies that this Promotion is staging, and no template yet.
+fn staging(phase: Phase) -> Observed {
+    let mut observed = at(phase, |_| {});
+    for object in &mut observed.objects {
+        object.policy = PolicyState::Ours(staged());
+    }
+    observed
+}
+
+fn staged() -> PolicySettings {
+    PolicySettings {
+        orphaned: false,
+        overwrite: true,
+        preserve: false,
+        propagate_dependencies: false,
+        released_by_us: false,
+        staged_by_us: true,
+        suspended: true,
+    }
+}
+
+/// A Work that Karmada rendered while dispatching is suspended.
+fn work() -> WorkState {
+    WorkState {
+        applied: None,
+        cluster: "member1".to_owned(),
+        current: true,
+        deleting: false,
+        dispatching_stopped: true,
+        managed: false,
+        message: None,
+        preserve: false,
+        refused_by_guard: false,
+        replicas: None,
+        retains_replicas: false,
+        retried: false,
+        suspended: true,
+        taken_over: false,
+    }
 }

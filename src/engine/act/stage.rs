@@ -13,6 +13,7 @@ use promoter_domain::{
 };
 use promoter_kubernetes::{objects::Write, resource::Resource};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{AT_A_TIME, enter, of_version, origin};
 use crate::{Context, Error, flow::Flow, read::live, record::Record};
@@ -99,10 +100,12 @@ pub(super) async fn lift_holds(
     observed: &Observed,
     keys: &[ObjectKey],
 ) -> Result<Flow, Error> {
-    tokio::time::sleep(HOLD).await;
+    let held = Instant::now() + HOLD;
     stream::iter(keys)
         .map(Ok)
-        .try_for_each_concurrent(AT_A_TIME, |key| lift_hold(context, record, observed, key))
+        .try_for_each_concurrent(AT_A_TIME, |key| {
+            lift_hold(context, record, observed, key, held)
+        })
         .await?;
     Ok(Flow::Again)
 }
@@ -112,29 +115,55 @@ async fn lift_hold(
     record: &Record,
     observed: &Observed,
     key: &ObjectKey,
+    held: Instant,
 ) -> Result<(), Error> {
     let namespace = record.namespace();
-    let policy_name = key.policy_name();
-    let policy = context
-        .control_plane
-        .get(Resource::PROPAGATION_POLICY, Some(namespace), &policy_name)
-        .await?;
+    let policy = note_template(context, record, observed, key).await?;
+    tokio::time::sleep_until(held).await;
     let id = policy
         .as_ref()
         .and_then(|policy| policy["metadata"]["labels"][marks::POLICY_ID].as_str());
     let version = observed
         .object(key)
         .and_then(|object| object.template_version.as_ref());
-    // Where somebody has deleted the policy, the next observation sees it.
     let (Some(id), Some(version)) = (id, version) else {
         return Ok(());
     };
-    let patch = of_version(policy::claim_patch(id, namespace, &policy_name), version);
+    let claim = policy::claim_patch(id, namespace, &key.policy_name());
+    let patch = of_version(claim, version);
     context
         .control_plane
         .merge(key.kind.into(), Some(namespace), &key.name, &patch)
         .await?;
     Ok(())
+}
+
+/// Writes down, on the policy, which template was made for it, as long as the hold tells it. Gives
+/// the policy; nothing where that has gone.
+async fn note_template(
+    context: &Context,
+    record: &Record,
+    observed: &Observed,
+    key: &ObjectKey,
+) -> Result<Option<Value>, Error> {
+    let object = observed.object(key);
+    let template = object.and_then(|object| object.template_version.as_ref());
+    let policy = object.and_then(|object| object.policy_version.as_ref());
+    let (Some(template), Some(policy)) = (template, policy) else {
+        return Ok(None);
+    };
+    let patch = of_version(policy::staged_template_patch(&template.uid), policy);
+    let (resource, name) = (Resource::PROPAGATION_POLICY, key.policy_name());
+    let merged = context
+        .control_plane
+        .merge(resource, Some(record.namespace()), &name, &patch)
+        .await;
+    match merged {
+        Ok(policy) => Ok(Some(policy)),
+        // Where somebody has deleted it, the next observation sees it.
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What came of a creation.

@@ -10,7 +10,10 @@ use promoter_domain::{
     step::{Action, step},
 };
 
-use crate::world::{Member, OBJECTS, Pending, Policy, Template, WORKLOAD, World, index, key, next};
+use crate::{
+    versions::{Version, next},
+    world::{Maker, Member, OBJECTS, Object, Pending, Policy, Template, WORKLOAD, World, index, key},
+};
 
 impl World {
     pub(crate) fn decide(&mut self, engine: usize, overdue: bool) {
@@ -37,7 +40,10 @@ impl World {
         };
         let (object, left) = first(&pending.action);
         if let Some(object) = object {
-            self.write_object(&pending, object);
+            if let Some(again) = self.write_object(&pending, object) {
+                self.engines[engine] = Some(again);
+                return;
+            }
         } else {
             self.write_alone(engine, &pending);
         }
@@ -48,17 +54,18 @@ impl World {
         }
     }
 
-    /// A write of one of the objects that an action names.
-    fn write_object(&mut self, pending: &Pending, object: usize) {
+    /// A write of one of the objects that an action names. Tells where another has to follow before
+    /// it is done.
+    fn write_object(&mut self, pending: &Pending, object: usize) -> Option<Pending> {
         let seen_policy = self.policies()[object] == pending.policies[object];
-        let seen_template = self.templates()[object] == pending.templates[object];
         let rolling_back = self.record.phase == Phase::RollingBack;
         match &pending.action {
             Action::Commit(keys) if self.is_late_edit(keys) => self.late_edit(pending, keys),
             Action::CreatePolicies(_) => {
                 let policy = Policy {
                     settings: staged(),
-                    version: 0,
+                    template: None,
+                    version: Version::CREATED,
                 };
                 self.objects[object].policy.get_or_insert(policy);
             }
@@ -66,7 +73,9 @@ impl World {
                 let Member { edit, replicas, .. } = self.objects[object].member;
                 let retains = object == WORKLOAD;
                 let new = Template {
-                    version: 0,
+                    version: Version::CREATED,
+                    maker: Maker::Engine,
+                    claimed: false,
                     held: true,
                     replicas,
                     retains,
@@ -75,19 +84,9 @@ impl World {
                 };
                 self.objects[object].template.get_or_insert(new);
             }
-            Action::DeletePolicies(_) => {
-                let free = self.objects[object]
-                    .template
-                    .is_some_and(|template| !template.held);
-                if free && self.objects[object].policy.is_some() {
-                    self.violation = Some("a policy was deleted before its template");
-                }
-                self.objects[object].policy = None;
-            }
-            Action::DeleteTemplates(_) | Action::LetGo(_) => self.objects[object].template = None,
-            Action::LiftHolds(_) if seen_template && self.objects[object].policy.is_some() => {
-                self.template(object, |template| template.held = false);
-            }
+            Action::DeletePolicies(_) => self.delete_policy(pending, object),
+            Action::DeleteTemplates(_) | Action::LetGo(_) => self.delete_template(pending, object),
+            Action::LiftHolds(_) => return self.lift(pending, object),
             Action::Commit(_) if seen_policy => self.policy(object, |settings| {
                 settings.suspended = false;
                 settings.preserve = true;
@@ -117,6 +116,58 @@ impl World {
             // Refused: the object is not what it was when it was seen.
             _ => {}
         }
+        None
+    }
+
+    /// Deletes a template as it was seen, by its UID.
+    fn delete_template(&mut self, pending: &Pending, object: usize) {
+        let template = &mut self.objects[object].template;
+        let seen = pending.templates[object].map(|version| version.uid);
+        if let Some(found) = template.filter(|found| Some(found.version.uid) == seen) {
+            *template = None;
+            if found.maker == Maker::Person {
+                self.violation = Some("what somebody else made was deleted");
+            }
+        }
+    }
+
+    fn delete_policy(&mut self, pending: &Pending, object: usize) {
+        let Object {
+            policy, template, ..
+        } = &mut self.objects[object];
+        let seen = pending.policies[object].map(|version| version.uid);
+        if policy.is_none_or(|policy| Some(policy.version.uid) != seen) {
+            return;
+        }
+        *policy = None;
+        if template.is_some_and(|template| template.maker == Maker::Engine && !template.held) {
+            self.violation = Some("a policy was deleted before its template");
+        }
+    }
+
+    /// Writes down which template was made, and then lifts its hold: two writes.
+    fn lift(&mut self, pending: &Pending, object: usize) -> Option<Pending> {
+        let seen_policy = self.policies()[object] == pending.policies[object];
+        let seen_template = self.templates()[object] == pending.templates[object];
+        let seen = pending.templates[object].map(|version| version.uid);
+        let policy = self.objects[object]
+            .policy
+            .as_mut()
+            .filter(|_| seen_policy)?;
+        if policy.template != seen {
+            policy.template = seen;
+            policy.version = policy.version.written();
+            let mut again = pending.clone();
+            again.policies[object] = Some(policy.version);
+            return Some(again);
+        }
+        if seen_template {
+            self.template(object, |template| {
+                template.held = false;
+                template.claimed = true;
+            });
+        }
+        None
     }
 
     /// A write that is not about one of several objects.
@@ -132,7 +183,7 @@ impl World {
                 let replicas = u8::try_from(*replicas).unwrap_or_default();
                 self.template(WORKLOAD, |template| {
                     template.replicas = replicas;
-                    template.generation = next(template.generation);
+                    template.generation += 1;
                 });
             }
             Action::CarryEdit => self.carry(engine, pending),
@@ -214,13 +265,24 @@ impl World {
             return;
         }
         self.record.answered = self.intent.generation;
+        if self.has_others() {
+            self.enter(version, Phase::Refused, Some(Reason::ConflictingTemplate));
+            return;
+        }
         self.record.planned = true;
         self.record.rehearsed = false;
         self.enter(version, Phase::Staging, None);
     }
 
+    /// Whether somebody else's templates have the names of ours.
+    fn has_others(&self) -> bool {
+        let mut templates = self.objects.iter().filter_map(|object| object.template);
+        templates.any(|template| template.maker == Maker::Person)
+    }
+
     fn rehearse(&mut self, version: u8) {
-        if self.is_edited() || self.incompatible {
+        let theirs = |object: &Object| object.work.is_some_and(|it| it.maker == Maker::Person);
+        if self.is_edited() || self.incompatible || self.objects.iter().any(theirs) {
             self.enter(version, Phase::Abandoning, Some(Reason::WouldRestartPods));
             return;
         }
@@ -292,8 +354,11 @@ impl World {
                     return;
                 }
                 template.edit = edited;
-                template.generation = next(template.generation);
-                template.version = next(template.version);
+                template.generation += 1;
+                template.version = template.version.written();
+                if template.maker == Maker::Person {
+                    self.violation = Some("what somebody else made was changed");
+                }
                 let templates = self.templates();
                 self.engines[engine] = Some(Pending {
                     templates,
@@ -398,14 +463,17 @@ impl World {
     fn policy(&mut self, object: usize, change: impl Fn(&mut PolicySettings)) {
         if let Some(policy) = &mut self.objects[object].policy {
             change(&mut policy.settings);
-            policy.version = next(policy.version);
+            policy.version = policy.version.written();
         }
     }
 
     fn template(&mut self, object: usize, change: impl Fn(&mut Template)) {
         if let Some(template) = &mut self.objects[object].template {
             change(template);
-            template.version = next(template.version);
+            template.version = template.version.written();
+            if template.maker == Maker::Person {
+                self.violation = Some("what somebody else made was changed");
+            }
         }
     }
 }

@@ -2,15 +2,19 @@
 
 use promoter_api::promotion::Phase;
 
-use crate::world::{OBJECTS, WORKLOAD, Work, World};
+use crate::world::{Maker, OBJECTS, WORKLOAD, Work, World};
 
 /// Something that Karmada does with one object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Event {
     /// Binds a claimed template.
     Bind(usize),
+    /// Claims a template for the policy that selects its name.
+    Claim(usize),
     /// Begins to delete what it rendered of a template that is gone.
     Collect(usize),
+    /// Takes off the claim of a policy that is gone. What it rendered stays.
+    Disclaim(usize),
     /// Writes into the member.
     Dispatch(usize),
     /// Ends a Work that is on its way out.
@@ -25,17 +29,27 @@ pub(crate) enum Event {
 pub(crate) fn events(world: &World) -> Vec<Event> {
     let mut events = Vec::new();
     for (index, object) in world.objects.iter().enumerate().take(OBJECTS) {
-        let claimed = object.template.filter(|template| !template.held);
-        if claimed.is_some() && object.policy.is_some() && !object.binding {
-            events.push(Event::Bind(index));
+        if let Some(template) = object.template {
+            let uid = template.version.uid;
+            match (object.policy, template.claimed) {
+                (Some(_), false) if !template.held => events.push(Event::Claim(index)),
+                (None, true) => events.push(Event::Disclaim(index)),
+                (Some(_), true) if object.binding != Some(uid) => events.push(Event::Bind(index)),
+                _ => {}
+            }
         }
-        if object.binding && rendered(world, index).is_some_and(|work| object.work != Some(work)) {
+        if rendered(world, index).is_some_and(|work| object.work != Some(work)) {
             events.push(Event::Render(index));
         }
-        let Some(work) = object.work else { continue };
-        if object.template.is_none() && !work.deleting {
+        let there = object.template.map(|template| template.version.uid);
+        let lost = |uid| Some(uid) != there;
+        let work = object.work.filter(|work| !work.deleting);
+        if object.binding.is_some_and(lost)
+            || (object.binding.is_none() && work.is_some_and(|work| lost(work.template)))
+        {
             events.push(Event::Collect(index));
         }
+        let Some(work) = object.work else { continue };
         let undoes = object.member.taken_over && is_edited(world, index, work);
         let answered = work.applied == Some(!refuses(world, index, work));
         if !work.deleting
@@ -59,13 +73,18 @@ pub(crate) fn events(world: &World) -> Vec<Event> {
 /// Lets it happen.
 pub(crate) fn happen(world: &mut World, event: Event) {
     match event {
-        Event::Bind(index) => world.objects[index].binding = true,
+        Event::Bind(index) => {
+            let object = &mut world.objects[index];
+            object.binding = object.template.map(|template| template.version.uid);
+        }
+        Event::Claim(index) => claim(world, index, true),
         Event::Collect(index) => {
-            world.objects[index].binding = false;
+            world.objects[index].binding = None;
             if let Some(work) = &mut world.objects[index].work {
                 work.deleting = true;
             }
         }
+        Event::Disclaim(index) => claim(world, index, false),
         Event::Dispatch(index) => dispatch(world, index),
         Event::Finalize(index) => finalize(world, index),
         Event::Render(index) => world.objects[index].work = rendered(world, index),
@@ -74,6 +93,13 @@ pub(crate) fn happen(world: &mut World, event: Event) {
                 work.stopped = true;
             }
         }
+    }
+}
+
+fn claim(world: &mut World, index: usize, claimed: bool) {
+    if let Some(template) = &mut world.objects[index].template {
+        template.claimed = claimed;
+        template.version = template.version.written();
     }
 }
 
@@ -91,15 +117,27 @@ fn is_edited(world: &World, index: usize, work: Work) -> bool {
 /// The Work as policy and template would have it now.
 fn rendered(world: &World, index: usize) -> Option<Work> {
     let object = &world.objects[index];
-    let template = object.template.filter(|template| !template.held)?;
+    let template = object.template.filter(|template| template.claimed)?;
+    if object.binding != Some(template.version.uid) {
+        return None;
+    }
     let settings = object.policy?.settings;
     let before = object.work.filter(|work| !work.deleting);
     if object.work.is_some() && before.is_none() {
         return object.work;
     }
     let changed = before.is_some_and(|before| {
-        (before.edit, before.replicas, before.retains)
-            != (template.edit, template.replicas, template.retains)
+        (
+            before.edit,
+            before.replicas,
+            before.retains,
+            before.template,
+        ) != (
+            template.edit,
+            template.replicas,
+            template.retains,
+            template.version.uid,
+        )
     });
     Some(Work {
         applied: before
@@ -115,6 +153,8 @@ fn rendered(world: &World, index: usize) -> Option<Work> {
         retains: template.retains,
         stopped: before.is_some_and(|before| before.stopped) && settings.suspended,
         suspended: settings.suspended,
+        template: template.version.uid,
+        maker: template.maker,
     })
 }
 
@@ -164,6 +204,9 @@ fn finalize(world: &mut World, index: usize) {
 fn write(world: &mut World, index: usize, work: Work) {
     if !world.record.rehearsed {
         world.violation = Some("the member was written to before a rehearsal passed");
+    }
+    if work.maker == Maker::Person {
+        world.violation = Some("the member was written to with what somebody else made");
     }
     if index != WORKLOAD {
         return;

@@ -15,111 +15,16 @@
 )]
 
 mod engine;
+mod events;
 mod karmada;
+mod search;
 mod seen;
+mod versions;
 mod world;
 
-use std::collections::{HashMap, VecDeque};
-
 use promoter_api::promotion::DesiredState;
-use world::{Event, World};
-
-/// What is explored, and what came of it.
-struct Explored {
-    states: Vec<World>,
-    /// For each state, those that the engine or Karmada lead to from it.
-    successors: Vec<Vec<usize>>,
-}
-
-/// Follows every event from a beginning, and stops at the first violation, with the way to it.
-fn explore(beginning: World) -> Explored {
-    let mut known = HashMap::from([(beginning.clone(), 0)]);
-    let mut states = vec![beginning];
-    let mut successors: Vec<Vec<usize>> = vec![Vec::new()];
-    let mut came_from: Vec<Option<(usize, Event)>> = vec![None];
-    let mut queue = VecDeque::from([0]);
-    while let Some(index) = queue.pop_front() {
-        let world = states[index].clone();
-        for event in world.events() {
-            let next = world.after(event);
-            let target = *known.entry(next.clone()).or_insert_with(|| {
-                states.push(next.clone());
-                successors.push(Vec::new());
-                came_from.push(Some((index, event)));
-                queue.push_back(states.len() - 1);
-                states.len() - 1
-            });
-            if let Some(violation) = next.violation {
-                panic!("{violation}\n{}", way(&states, &came_from, target));
-            }
-            if event.goes_on_by_itself() {
-                successors[index].push(target);
-            }
-        }
-    }
-    let alone = !states[0].second_engine;
-    let explored = Explored { states, successors };
-    if alone && let Some(lost) = explored.lost() {
-        panic!(
-            "from here nothing leads to an end\n{}",
-            way(&explored.states, &came_from, lost)
-        );
-    }
-    explored
-}
-
-impl Explored {
-    /// A state from which the engine and Karmada never come to an end.
-    fn lost(&self) -> Option<usize> {
-        let mut predecessors = vec![Vec::new(); self.states.len()];
-        for (index, targets) in self.successors.iter().enumerate() {
-            for target in targets {
-                predecessors[*target].push(index);
-            }
-        }
-        let mut reaches = vec![false; self.states.len()];
-        let mut queue: VecDeque<_> = (0..self.states.len())
-            .filter(|index| self.states[*index].is_ended())
-            .collect();
-        for index in &queue {
-            reaches[*index] = true;
-        }
-        while let Some(index) = queue.pop_front() {
-            for predecessor in &predecessors[index] {
-                if !reaches[*predecessor] {
-                    reaches[*predecessor] = true;
-                    queue.push_back(*predecessor);
-                }
-            }
-        }
-        reaches.iter().position(|reaches| !reaches)
-    }
-}
-
-/// The events that lead to a state, and the state.
-fn way(states: &[World], came_from: &[Option<(usize, Event)>], mut index: usize) -> String {
-    let last = format!("{:?}", states[index]);
-    let mut events = Vec::new();
-    while let Some((before, event)) = came_from[index] {
-        events.push(format!("  {event:?} in {:?}", states[before].record.phase));
-        index = before;
-    }
-    events.reverse();
-    format!("{}\n{last}", events.join("\n"))
-}
-
-fn explored(name: &str, beginning: World) {
-    let explored = explore(beginning);
-    let ended = explored
-        .states
-        .iter()
-        .filter(|world| world.is_ended())
-        .count();
-    println!(
-        "{name}: {} states, {ended} of them ends",
-        explored.states.len()
-    );
-}
+use search::explored;
+use world::World;
 
 #[test]
 fn a_promotion_survives_crashes_anywhere() {
@@ -249,4 +154,27 @@ fn an_intruder_and_one_who_may_have_it_ask_in_any_order() {
         ..World::new(DesiredState::Promoted)
     };
     explored("an intruder, and a change of mind", world);
+}
+
+/// It is theirs: whatever becomes of the promotion, it stays as they made it, and nothing of it
+/// gets to the member.
+#[test]
+fn somebody_else_may_create_a_template_at_any_time() {
+    for second_engine in [false, true] {
+        let world = World {
+            may_create: true,
+            second_engine,
+            ..World::new(DesiredState::Promoted)
+        };
+        explored("somebody else's template", world);
+    }
+}
+
+#[test]
+fn karmada_may_take_a_claim_off() {
+    let world = World {
+        may_lose_claim: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("a lost claim", world);
 }

@@ -10,14 +10,17 @@ use promoter_domain::{
     step::{Intent, Observed},
 };
 
-use crate::world::{CLUSTER, OBJECTS, Object, WORKLOAD, World, key};
+use crate::{
+    versions::Version,
+    world::{CLUSTER, Maker, OBJECTS, Object, Template, WORKLOAD, World, key},
+};
 
 impl World {
-    pub(crate) fn policies(&self) -> [Option<u8>; OBJECTS] {
+    pub(crate) fn policies(&self) -> [Option<Version>; OBJECTS] {
         std::array::from_fn(|object| self.objects[object].policy.map(|policy| policy.version))
     }
 
-    pub(crate) fn templates(&self) -> [Option<u8>; OBJECTS] {
+    pub(crate) fn templates(&self) -> [Option<Version>; OBJECTS] {
         std::array::from_fn(|object| {
             self.objects[object]
                 .template
@@ -152,7 +155,10 @@ impl World {
         let cluster = || vec![CLUSTER.to_owned()];
         ObjectState {
             attached: false,
-            bound: object.binding.then(cluster),
+            bound: object
+                .binding
+                .filter(|_| object.policy.is_some())
+                .map(|_| cluster()),
             key: key(index),
             needed_elsewhere: false,
             needed_in: cluster(),
@@ -164,11 +170,7 @@ impl World {
             template_version: None,
             template: match object.template {
                 None => TemplateState::Absent,
-                Some(template) if template.held => TemplateState::Held,
-                Some(template) => TemplateState::Claimed(TemplateSettings {
-                    replicas: Some(i64::from(template.replicas)),
-                    retains_replicas: template.retains,
-                }),
+                Some(template) => self.template_state(index, template),
             },
             works: object
                 .work
@@ -176,7 +178,9 @@ impl World {
                     applied: work.applied,
                     cluster: CLUSTER.to_owned(),
                     current: object.template.is_some_and(|template| {
-                        template.replicas == work.replicas && template.edit == work.edit
+                        template.version.uid == work.template
+                            && template.replicas == work.replicas
+                            && template.edit == work.edit
                     }),
                     deleting: work.deleting,
                     dispatching_stopped: work.stopped,
@@ -193,6 +197,34 @@ impl World {
                 })
                 .into_iter()
                 .collect(),
+        }
+    }
+
+    /// Whose a template is by what can be seen of it, and who has claimed it.
+    ///
+    /// Of the dependency nothing tells who made it but the policy: it is empty.
+    fn template_state(&self, index: usize, template: Template) -> TemplateState {
+        let policy = self.objects[index].policy;
+        let recorded = policy.and_then(|policy| policy.template) == Some(template.version.uid);
+        let ours = recorded || (index == WORKLOAD && template.maker == Maker::Engine);
+        let staged = policy.is_some_and(|policy| policy.settings.staged_by_us);
+        if template.held {
+            TemplateState::Held
+        } else if template.claimed && policy.is_some() {
+            if ours || !staged {
+                TemplateState::Claimed(TemplateSettings {
+                    replicas: Some(i64::from(template.replicas)),
+                    retains_replicas: template.retains,
+                })
+            } else {
+                TemplateState::ClaimedForeign
+            }
+        } else {
+            match (ours, staged && !template.claimed) {
+                (true, true) => TemplateState::Held,
+                (true, false) => TemplateState::Captured,
+                (false, _) => TemplateState::Foreign,
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use promoter_api::{
 };
 use promoter_domain::{object::ObjectKey, observation::PolicySettings, step::Action};
 
-use crate::karmada;
+use crate::versions::Version;
 
 pub(crate) const CLUSTER: &str = "member1";
 /// The dependency, and then the workload.
@@ -40,15 +40,21 @@ pub(crate) struct World {
     pub(crate) refuses_writes: bool,
     /// What a person edits needs other objects than were staged.
     pub(crate) edit_needs_more: bool,
-    // What may still happen.
+    /// The rehearsal finds that Karmada's write would replace the pods.
     pub(crate) incompatible: bool,
+    /// Two engines act, neither of which knows of the other.
+    pub(crate) second_engine: bool,
+    // What may still happen.
     pub(crate) may_change_mind: bool,
     pub(crate) may_delete: bool,
     pub(crate) may_edit: bool,
     /// Somebody may ask who may not have it, for the same or for something else.
     pub(crate) may_intrude: bool,
+    /// Somebody creates a template of a name that is about to be used.
+    pub(crate) may_create: bool,
+    /// Karmada takes off a claim whose policy it has not heard of, as after a restart.
+    pub(crate) may_lose_claim: bool,
     pub(crate) may_refuse_writes: bool,
-    pub(crate) second_engine: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -84,13 +90,14 @@ pub(crate) struct Record {
     pub(crate) answered: u8,
     /// The last generation that was found to be permitted.
     pub(crate) authorized: Option<u8>,
-    /// Changes with every write of the status, as a resource version does; kept small.
+    /// Changes with every write of the status, as a resource version does.
     pub(crate) version: u8,
 }
 
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Object {
-    pub(crate) binding: bool,
+    /// The UID of the template that Karmada has bound.
+    pub(crate) binding: Option<u8>,
     pub(crate) member: Member,
     pub(crate) policy: Option<Policy>,
     pub(crate) template: Option<Template>,
@@ -100,13 +107,25 @@ pub(crate) struct Object {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Policy {
     pub(crate) settings: PolicySettings,
-    /// Changes with every write, as a resource version does; kept small.
-    pub(crate) version: u8,
+    /// The UID of the template that was made for it.
+    pub(crate) template: Option<u8>,
+    pub(crate) version: Version,
+}
+
+/// Who made a template.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Maker {
+    Engine,
+    /// What is in it is nothing like what is in the member.
+    Person,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Template {
-    pub(crate) version: u8,
+    pub(crate) version: Version,
+    pub(crate) maker: Maker,
+    /// It bears the claim of our policy.
+    pub(crate) claimed: bool,
     pub(crate) held: bool,
     pub(crate) replicas: u8,
     pub(crate) retains: bool,
@@ -133,6 +152,10 @@ pub(crate) struct Work {
     pub(crate) retains: bool,
     pub(crate) stopped: bool,
     pub(crate) suspended: bool,
+    /// The template that it was rendered from.
+    pub(crate) template: u8,
+    /// Who made that.
+    pub(crate) maker: Maker,
 }
 
 #[allow(
@@ -159,41 +182,8 @@ pub(crate) struct Pending {
     /// What was seen when it was decided: the versions of the status, the policies, the templates.
     pub(crate) version: u8,
     pub(crate) edit: bool,
-    pub(crate) policies: [Option<u8>; OBJECTS],
-    pub(crate) templates: [Option<u8>; OBJECTS],
-}
-
-/// Something that happens.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Event {
-    ChangeMind,
-    Crash(usize),
-    Decide(usize),
-    /// The phase has lasted too long, and then an engine decides.
-    DecideOverdue(usize),
-    Delete,
-    Edit,
-    Intrude(DesiredState),
-    Karmada(karmada::Event),
-    Perform(usize),
-    RefuseWrites,
-    Scale,
-}
-
-impl Event {
-    /// Whether it happens without anybody's doing, and cannot be put off for ever.
-    pub(crate) fn goes_on_by_itself(self) -> bool {
-        match self {
-            Self::Decide(_) | Self::DecideOverdue(_) | Self::Karmada(_) | Self::Perform(_) => true,
-            Self::ChangeMind
-            | Self::Crash(_)
-            | Self::Delete
-            | Self::Edit
-            | Self::Intrude(_)
-            | Self::RefuseWrites
-            | Self::Scale => false,
-        }
-    }
+    pub(crate) policies: [Option<Version>; OBJECTS],
+    pub(crate) templates: [Option<Version>; OBJECTS],
 }
 
 impl Default for Member {
@@ -228,9 +218,11 @@ impl World {
             late: false,
             lifted: false,
             may_change_mind: false,
+            may_create: false,
             may_delete: false,
             may_edit: false,
             may_intrude: false,
+            may_lose_claim: false,
             may_refuse_writes: false,
             namespace: false,
             objects: Default::default(),
@@ -255,106 +247,13 @@ impl World {
         }
     }
 
-    /// What may happen next.
-    pub(crate) fn events(&self) -> Vec<Event> {
-        if self.violation.is_some() {
-            return Vec::new();
-        }
-        let mut events: Vec<_> = karmada::events(self)
-            .into_iter()
-            .map(Event::Karmada)
-            .collect();
-        let engines = if self.second_engine { 2 } else { 1 };
-        for engine in 0..engines {
-            if self.engines[engine].is_some() {
-                events.extend([Event::Perform(engine), Event::Crash(engine)]);
-            } else if !self.forgotten {
-                events.push(Event::Decide(engine));
-                if matches!(self.record.phase, Phase::Staging | Phase::Committing) {
-                    events.push(Event::DecideOverdue(engine));
-                }
-            }
-        }
-        if self.may_change_mind {
-            events.push(Event::ChangeMind);
-        }
-        if self.may_intrude {
-            let wishes = [DesiredState::Promoted, DesiredState::Released];
-            events.extend(wishes.map(Event::Intrude));
-        }
-        if self.may_delete {
-            events.push(Event::Delete);
-        }
-        if self.may_refuse_writes && !self.objects[WORKLOAD].member.taken_over {
-            events.push(Event::RefuseWrites);
-        }
-        let under_way = match self.record.phase {
-            Phase::Pending
-            | Phase::Staging
-            | Phase::Abandoning
-            | Phase::Committing
-            | Phase::Verifying
-            | Phase::Settling => true,
-            // Karmada's last write is guarded from the moment on that the status says so.
-            Phase::RollingBack | Phase::Releasing => self.is_guarded(),
-            _ => false,
-        };
-        if self.may_edit && under_way && !self.lifted {
-            events.push(Event::Edit);
-            if self.is_before_commit() {
-                events.push(Event::Scale);
-            }
-        }
-        events
-    }
-
-    /// The world after something has happened.
-    pub(crate) fn after(&self, event: Event) -> Self {
-        let mut world = self.clone();
-        match event {
-            Event::ChangeMind => {
-                world.may_change_mind = false;
-                world.edit_spec(DesiredState::Released, true);
-            }
-            Event::Crash(engine) => world.engines[engine] = None,
-            Event::Decide(engine) => world.decide(engine, false),
-            Event::DecideOverdue(engine) => world.decide(engine, true),
-            Event::Delete => {
-                world.may_delete = false;
-                world.intent.deleted = true;
-            }
-            Event::Edit => {
-                world.may_edit = false;
-                // What is edited in time is never undone, whether there is a guard or not.
-                world.late = !world.is_guarded() && !world.is_before_commit();
-                world.owed = world.late && world.record.phase != Phase::Settling;
-                world.objects[WORKLOAD].member.edit = true;
-            }
-            Event::Intrude(desired) => {
-                world.may_intrude = false;
-                world.edit_spec(desired, false);
-            }
-            Event::Karmada(event) => karmada::happen(&mut world, event),
-            Event::Perform(engine) => world.perform(engine),
-            Event::RefuseWrites => {
-                world.may_refuse_writes = false;
-                world.refuses_writes = true;
-            }
-            Event::Scale => {
-                world.may_edit = false;
-                world.objects[WORKLOAD].member.replicas = 3;
-            }
-        }
-        world
-    }
-
     /// Whether the member refuses Karmada's writes that would undo an edit.
     pub(crate) fn is_guarded(&self) -> bool {
         self.guard_installed && self.objects[WORKLOAD].member.guarded
     }
 
     /// Whether nothing was committed, and nobody is about to.
-    fn is_before_commit(&self) -> bool {
+    pub(crate) fn is_before_commit(&self) -> bool {
         let suspended = self
             .objects
             .iter()
@@ -371,22 +270,27 @@ impl World {
         self.record.answered == self.intent.generation
     }
 
-    /// A write of the spec is a write of the Promotion: what was decided on before, about its
-    /// status, is refused.
-    fn edit_spec(&mut self, desired: DesiredState, permitted: bool) {
-        self.intent.desired = desired;
-        self.intent.generation += 1;
-        self.intent.permitted = permitted;
-        self.record.version = next(self.record.version);
-    }
-
     /// Whether nothing is left to be done, and nothing half done remains.
     pub(crate) fn is_ended(&self) -> bool {
         if self.objects[WORKLOAD].member.guarded {
             return false;
         }
         let nothing = self.objects.iter().all(|object| {
-            object.policy.is_none() && object.template.is_none() && object.work.is_none()
+            object.policy.is_none()
+                && match object.template {
+                    None => object.work.is_none(),
+                    // What Karmada made of it stays as long as it does, and goes nowhere.
+                    Some(template) => {
+                        template.maker == Maker::Person
+                            && !template.claimed
+                            && object.work.is_none_or(|work| {
+                                work.template == template.version.uid
+                                    && work.suspended
+                                    && !work.preserve
+                                    && !work.deleting
+                            })
+                    }
+                }
         });
         let free = self.objects.iter().all(|object| !object.member.taken_over);
         let kept = self.objects.iter().all(|object| {
@@ -399,7 +303,7 @@ impl World {
                 })
                 && object
                     .template
-                    .is_some_and(|template| !template.held && !template.retains)
+                    .is_some_and(|template| template.claimed && !template.retains)
                 && object
                     .policy
                     .is_some_and(|policy| !policy.settings.staged_by_us)
@@ -427,11 +331,6 @@ impl World {
             _ => false,
         }
     }
-}
-
-/// The next version; nothing lives long enough to meet the same one twice.
-pub(crate) fn next(version: u8) -> u8 {
-    (version + 1) % 16
 }
 
 pub(crate) fn key(index: usize) -> ObjectKey {
