@@ -12,6 +12,7 @@
 //! - [`marks`]: the proof that no trace of Karmada is left;
 //! - [`Kubectl`]: kubectl, as somebody in a member runs it;
 //! - [`Recording`]: everything that ever happened to the objects of a kind;
+//! - [`Writes`]: the proof that nothing was written to what was refused;
 //! - [`promoter`]: the promoter's webhook, and how often it is asked;
 //! - [`kubectl_promote`]: `kubectl promote …`, with its exit code and all that it printed;
 //! - [`proxy`]: the fleet's API servers, with a proxy before them that can be told to fail;
@@ -44,6 +45,7 @@ pub(crate) mod user;
 mod wait;
 mod webhook;
 mod workload;
+mod writes;
 
 pub(crate) use before::Before;
 pub(crate) use cluster::{Cluster, Identity};
@@ -59,3 +61,4 @@ pub(crate) use scene::{Scene, manifest};
 pub(crate) use wait::{LIMIT, eventually};
 pub(crate) use webhook::{INJECTED, Injects, Webhook};
 pub(crate) use workload::{Workload, pull_secret, until_running};
+pub(crate) use writes::{Allowed, Writes};
