@@ -32,7 +32,9 @@ async fn a_workload_that_karmadactl_has_promoted() -> Result<()> {
         &binding,
         "control plane",
     ];
-    scene.refused_beside("web", Reason::AlreadyFederated, &words).await?;
+    scene
+        .refused_beside("web", Reason::AlreadyFederated, &words)
+        .await?;
     ensure!(made == federated(&scene).await?, "what there was is not");
     before.assert_untouched().await
 }
@@ -50,7 +52,9 @@ async fn a_workload_that_is_propagated_by_hand() -> Result<()> {
     let policy = format!("PropagationPolicy {}/by-hand ", scene.namespace);
     let binding = format!("ResourceBinding {}/web-deployment;", scene.namespace);
     let words = ["Deployment/web", "member1", &policy, &binding];
-    scene.refused_beside("web", Reason::AlreadyFederated, &words).await?;
+    scene
+        .refused_beside("web", Reason::AlreadyFederated, &words)
+        .await?;
     ensure!(made == federated(&scene).await?, "what there was is not");
     before.assert_untouched().await
 }
@@ -74,7 +78,9 @@ async fn another_workload_of_that_name_in_the_control_plane() -> Result<()> {
     scene.promote("web", "member1").await?;
 
     let words = ["another Deployment/web", "by-hand", "rename"];
-    scene.refused_beside("web", Reason::ConflictingTemplate, &words).await?;
+    scene
+        .refused_beside("web", Reason::ConflictingTemplate, &words)
+        .await?;
     ensure!(made == federated(&scene).await?, "what there was is not");
     before.assert_untouched().await
 }

@@ -161,13 +161,7 @@ async fn replicas_that_are_changed_during_the_commit_stay() -> Result<()> {
     let deployments = Kind::deployment();
     Workload::new("web").deploy(&scene, "member1").await?;
     scene.promote("web", "member1").await?;
-    until_sight(
-        &scene,
-        "member1",
-        "web",
-        Sight::Phase(Phase::Committing),
-    )
-    .await?;
+    until_sight(&scene, "member1", "web", Sight::Phase(Phase::Committing)).await?;
 
     let words = ["scale", "deployment", "web", "--replicas=5"];
     scene.kubectl("member1", &words).await?;
@@ -204,8 +198,7 @@ async fn replicas_that_an_autoscaler_changes_during_the_commit_stay() -> Result<
         .deploy(&scene, "member1")
         .await?;
     // The autoscaler takes its time, so Karmada has to take its time, too.
-    let mut held =
-        Rules::refuse_karmada(&scene, "member1", REHEARSALS_ONLY, "not yet").await?;
+    let mut held = Rules::refuse_karmada(&scene, "member1", REHEARSALS_ONLY, "not yet").await?;
     scene.promote("web", "member1").await?;
     until_sight(&scene, "member1", "web", Sight::Resumed).await?;
 
