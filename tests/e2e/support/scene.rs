@@ -208,13 +208,14 @@ impl Scene {
         };
         let mut watched = self.watched.lock().await;
         // One that does not answer is not written to either.
-        let Ok(since) = member.version().await else {
+        if member.version().await.is_err() {
             return Ok(());
-        };
+        }
         if !watched.writes.contains_key(member.name()) {
             let writes = Writes::record(member).await?;
             watched.writes.insert(member.name().to_owned(), writes);
         }
+        let since = member.version().await?;
         watched.since.insert(name.to_owned(), since);
         Ok(())
     }

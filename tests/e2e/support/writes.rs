@@ -129,10 +129,10 @@ fn concerns(kind: &Kind, object: &Value, workload: &str) -> bool {
 /// Who has written an object that was like this before, if it is anybody who may not.
 fn writer(before: Option<&Value>, after: &Value, allowed: Allowed) -> Option<String> {
     let Some(before) = before else {
-        // Workloads may be created beside this one.
-        let mut wrote = entries(after).iter().filter_map(|entry| manager(entry));
-        let ours = wrote.find(|name| is_ours(name, allowed));
-        return ours.map(str::to_owned);
+        // What this Deployment does not need may be created meanwhile, by whom it may.
+        let wrote = entries(after).iter().filter(|entry| !is_answer(entry));
+        let mut ours = wrote.filter_map(manager);
+        return ours.find(|name| is_ours(name, allowed)).map(str::to_owned);
     };
     let wrote = entries(after)
         .iter()
