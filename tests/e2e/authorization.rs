@@ -269,7 +269,7 @@ async fn an_attempt_of_one_is_nothing_to_another() -> Result<()> {
     scene.promote("web", "member1").await?;
     let words = ["ConfigMap/web-settings"];
     scene
-        .told_why("web", Phase::Refused, Reason::DependencyConflict, &words)
+        .refused_beside("web", Reason::DependencyConflict, &words)
         .await?;
 
     let bob = User::new(&scene, "bob").await?;
@@ -279,7 +279,7 @@ async fn an_attempt_of_one_is_nothing_to_another() -> Result<()> {
 
     let words = ["user bob", "get deployments.apps/web", "the control plane"];
     let promotion = scene
-        .told_why("web", Phase::Refused, Reason::NotAuthorized, &words)
+        .refused_beside("web", Reason::NotAuthorized, &words)
         .await?;
     let status = promotion["status"].to_string();
     ensure!(!status.contains("web-settings"), "{status}");

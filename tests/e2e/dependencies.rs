@@ -58,9 +58,8 @@ async fn a_different_namesake_of_a_dependency() -> Result<()> {
         "ConfigMap/web-settings /data/GREETING",
         "Secret/web-password /data/PASSWORD",
     ];
-    let refused = Phase::Refused;
     let promotion = scene
-        .told_why("web", refused, Reason::DependencyConflict, &words)
+        .refused_beside("web", Reason::DependencyConflict, &words)
         .await?;
     for name in ["web-settings", "web-password"] {
         let told = told(&promotion, name)?;
@@ -106,7 +105,7 @@ async fn a_different_namesake_of_a_dependency() -> Result<()> {
         "Overwrite",
     ];
     scene
-        .told_why("web", refused, Reason::DependencyConflict, &words)
+        .refused_beside("web", Reason::DependencyConflict, &words)
         .await?;
     assert_only_namesakes(&scene).await?;
     before.assert_untouched().await?;

@@ -1,7 +1,7 @@
 //! What the control plane has already is never promoted over.
 
 use anyhow::{Result, ensure};
-use promoter_api::{promotion::Phase, reason::Reason};
+use promoter_api::reason::Reason;
 use serde_json::{Value, json};
 
 use crate::support::{Before, Kind, Scene, Workload, fleet};
@@ -32,9 +32,8 @@ async fn a_workload_that_karmadactl_has_promoted() -> Result<()> {
         &binding,
         "control plane",
     ];
-    let refused = Phase::Refused;
     scene
-        .told_why("web", refused, Reason::AlreadyFederated, &words)
+        .refused_beside("web", Reason::AlreadyFederated, &words)
         .await?;
     ensure!(made == federated(&scene).await?, "what there was is not");
     before.assert_untouched().await
@@ -53,9 +52,8 @@ async fn a_workload_that_is_propagated_by_hand() -> Result<()> {
     let policy = format!("PropagationPolicy {}/by-hand ", scene.namespace);
     let binding = format!("ResourceBinding {}/web-deployment;", scene.namespace);
     let words = ["Deployment/web", "member1", &policy, &binding];
-    let refused = Phase::Refused;
     scene
-        .told_why("web", refused, Reason::AlreadyFederated, &words)
+        .refused_beside("web", Reason::AlreadyFederated, &words)
         .await?;
     ensure!(made == federated(&scene).await?, "what there was is not");
     before.assert_untouched().await
@@ -80,9 +78,8 @@ async fn another_workload_of_that_name_in_the_control_plane() -> Result<()> {
     scene.promote("web", "member1").await?;
 
     let words = ["another Deployment/web", "by-hand", "rename"];
-    let refused = Phase::Refused;
     scene
-        .told_why("web", refused, Reason::ConflictingTemplate, &words)
+        .refused_beside("web", Reason::ConflictingTemplate, &words)
         .await?;
     ensure!(made == federated(&scene).await?, "what there was is not");
     before.assert_untouched().await
@@ -132,8 +129,8 @@ async fn until_applied(scene: &Scene) -> Result<()> {
         .await
 }
 
-/// What makes the workload one of Karmada, but for what Karmada keeps writing.
-async fn federated(scene: &Scene) -> Result<[Value; 3]> {
+/// What is there, and what makes the workload one of Karmada, but for what Karmada keeps writing.
+async fn federated(scene: &Scene) -> Result<[Value; 4]> {
     let karmada = &scene.karmada;
     let template = karmada.get(&Kind::deployment(), "web").await?;
     let policies = karmada.list(&Kind::propagation_policy()).await?;
@@ -145,5 +142,6 @@ async fn federated(scene: &Scene) -> Result<[Value; 3]> {
         template["spec"].clone(),
         json!(policies),
         binding["spec"].clone(),
+        json!(scene.federated().await?),
     ])
 }

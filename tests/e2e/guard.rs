@@ -9,9 +9,12 @@ use promoter_api::promotion::Phase;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::support::{
-    Before, Kind, LIMIT, Recording, Scene, Workload, fleet, kubectl_promote, marks, sample,
-    until_running,
+use crate::{
+    rollback::REHEARSALS_ONLY,
+    support::{
+        Before, Kind, LIMIT, Recording, Rules, Scene, Workload, fleet, kubectl_promote, marks,
+        sample, until_running,
+    },
 };
 
 const GUARD: &str = "promote.karmada.io/guard";
@@ -46,6 +49,16 @@ enum Sight {
     TakenOver,
 }
 
+impl Sight {
+    /// Whether Karmada may write by then, so that an edit has to be carried.
+    const fn is_after_commit(self) -> bool {
+        match self {
+            Self::Marked | Self::Phase(Phase::Staging) => false,
+            Self::Phase(_) | Self::Resumed | Self::Settled | Self::TakenOver => true,
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_image_that_is_changed_around_the_commit_is_never_put_back() -> Result<()> {
     let scene = Scene::new("guarded-edits").await?;
@@ -77,9 +90,10 @@ async fn an_image_that_is_changed_around_the_commit_is_never_put_back() -> Resul
             }
             in_time += 1;
             assert_never_put_back(&history).with_context(told)?;
-            assert_edit_won(&scene, "member1", &name)
+            let carried = assert_edit_won(&scene, "member1", &name)
                 .await
                 .with_context(told)?;
+            ensure!(carried || !moment.sight.is_after_commit(), "{}", told());
         }
     }
     println!("{in_time} of {} edits were made in time", moments.len());
@@ -101,9 +115,10 @@ async fn without_a_guard_a_late_edit_is_found_out_and_repaired() -> Result<()> {
     for (index, moment) in moments.iter().enumerate() {
         let name = name(index);
         let told = || format!("{name}, edited at {moment:?}");
-        assert_edit_won(&scene, "member2", &name)
+        let carried = assert_edit_won(&scene, "member2", &name)
             .await
             .with_context(told)?;
+        ensure!(carried, "{}", told());
     }
     Ok(())
 }
@@ -144,54 +159,97 @@ async fn a_promotion_says_whether_it_was_guarded() -> Result<()> {
 async fn replicas_that_are_changed_during_the_commit_stay() -> Result<()> {
     let scene = Scene::new("guarded-scale").await?;
     let deployments = Kind::deployment();
-    let autoscaler = json!({
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "scaled"},
-        "spec": {
-            "maxReplicas": 9,
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "scaled"},
-        },
-    });
-    let workload = |name| Workload::new(name);
-    workload("by-hand").deploy(&scene, "member1").await?;
-    workload("scaled")
-        .with(autoscaler)
-        .deploy(&scene, "member1")
-        .await?;
-    for name in ["by-hand", "scaled"] {
-        scene.promote(name, "member1").await?;
-        until_sight(&scene, "member1", name, Sight::Phase(Phase::Committing)).await?;
-        // As an autoscaler does it, too: through the scale subresource.
-        let words = ["scale", "deployment", name, "--replicas=5"];
-        scene.kubectl("member1", &words).await?;
-    }
-    for name in ["by-hand", "scaled"] {
-        scene.until_phase(name, Phase::Promoted).await?;
-        until_running(&scene, "member1", name).await?;
-        let live = scene.member("member1").get(&deployments, name).await?;
-        ensure!(live["spec"]["replicas"] == 5, "{}", live["spec"]);
-        let count = replica_sets(&scene, "member1", name).await?.len();
-        ensure!(count == 1, "{name} has {count} ReplicaSets");
-        assert_unmarked(&scene, "member1", name).await?;
-    }
+    Workload::new("web").deploy(&scene, "member1").await?;
+    scene.promote("web", "member1").await?;
+    until_sight(&scene, "member1", "web", Sight::Phase(Phase::Committing)).await?;
+
+    let words = ["scale", "deployment", "web", "--replicas=5"];
+    scene.kubectl("member1", &words).await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    assert_scaled(&scene, 5).await?;
     // From now on the control plane decides, where nothing scales it.
     let patch = json!({"spec": {"replicas": 3}});
-    scene.karmada.patch(&deployments, "by-hand", &patch).await?;
+    scene.karmada.patch(&deployments, "web", &patch).await?;
     scene
         .eventually("three replicas are wanted in member1", async || {
-            let live = scene.member("member1").get(&deployments, "by-hand").await?;
+            let live = scene.member("member1").get(&deployments, "web").await?;
             ensure!(live["spec"]["replicas"] == 3, "{}", live["spec"]);
             Ok(())
         })
+        .await
+}
+
+#[tokio::test]
+async fn replicas_that_an_autoscaler_changes_during_the_commit_stay() -> Result<()> {
+    let scene = Scene::new("guarded-autoscaler").await?;
+    let autoscaler = json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "maxReplicas": 9,
+            "minReplicas": 2,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        },
+    });
+    Workload::new("web")
+        .with(autoscaler)
+        .deploy(&scene, "member1")
         .await?;
-    // And the autoscaler goes on, where something does.
-    let words = ["scale", "deployment", "scaled", "--replicas=6"];
-    scene.kubectl("member1", &words).await?;
-    until_running(&scene, "member1", "scaled").await?;
-    let live = scene.member("member1").get(&deployments, "scaled").await?;
-    ensure!(live["spec"]["replicas"] == 6, "{}", live["spec"]);
-    Ok(())
+    // The autoscaler takes its time, so Karmada has to take its time, too.
+    let mut held = Rules::refuse_karmada(&scene, "member1", REHEARSALS_ONLY, "not yet").await?;
+    scene.promote("web", "member1").await?;
+    until_sight(&scene, "member1", "web", Sight::Resumed).await?;
+
+    scaled_by_autoscaler(&scene, 5).await?;
+    let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
+    let phase = &promotion["status"]["phase"];
+    ensure!(phase == "Committing", "it is {phase} by now");
+    held.lift().await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    assert_scaled(&scene, 5).await?;
+    // And it goes on, as the one who decides.
+    scaled_by_autoscaler(&scene, 6).await?;
+    let patch = json!({"spec": {"minReadySeconds": 1, "replicas": 3}});
+    let deployments = Kind::deployment();
+    scene.karmada.patch(&deployments, "web", &patch).await?;
+    scene
+        .eventually("the edit has arrived", async || {
+            let live = scene.member("member1").get(&deployments, "web").await?;
+            ensure!(live["spec"]["minReadySeconds"] == 1, "{}", live["spec"]);
+            Ok(())
+        })
+        .await?;
+    assert_scaled(&scene, 6).await
+}
+
+/// Has the autoscaler want so many replicas: with less than its minimum, it scales without metrics.
+async fn scaled_by_autoscaler(scene: &Scene, replicas: u32) -> Result<()> {
+    let member = scene.member("member1");
+    let autoscalers = Kind::new("autoscaling/v2", "HorizontalPodAutoscaler");
+    let patch = json!({"spec": {"minReplicas": replicas}});
+    member.patch(&autoscalers, "web", &patch).await?;
+    let what = format!("the autoscaler wants {replicas} replicas");
+    scene
+        .eventually(&what, async || {
+            let live = member.get(&Kind::deployment(), "web").await?;
+            ensure!(live["spec"]["replicas"] == replicas, "{}", live["spec"]);
+            Ok(())
+        })
+        .await
+}
+
+/// Fails unless so many replicas of the workload run, all of them of its only ReplicaSet.
+async fn assert_scaled(scene: &Scene, replicas: u32) -> Result<()> {
+    until_running(scene, "member1", "web").await?;
+    let member = scene.member("member1");
+    let live = member.get(&Kind::deployment(), "web").await?;
+    ensure!(live["spec"]["replicas"] == replicas, "{}", live["spec"]);
+    let count = replica_sets(scene, "member1", "web").await?.len();
+    ensure!(count == 1, "there are {count} ReplicaSets");
+    assert_unmarked(scene, "member1", "web").await
 }
 
 #[tokio::test]
@@ -241,7 +299,8 @@ async fn an_edit_that_needs_more_than_was_staged_is_planned_anew() -> Result<()>
     scene.karmada.get(&Kind::config_map(), "more").await?;
     let seen = deployments.objects()?;
     assert_never_put_back(&history(&seen, &scene, "web"))?;
-    assert_edit_won(&scene, "member1", "web").await
+    assert_edit_won(&scene, "member1", "web").await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -532,22 +591,41 @@ fn assert_never_put_back(history: &[&Value]) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the edit was kept, and it was told.
-async fn assert_edit_won(scene: &Scene, member: &str, name: &str) -> Result<()> {
+/// Fails unless the edit was kept, and it was told: that it was carried, or, before Karmada was let
+/// write, that the workload was planned anew. Returns whether it was carried.
+async fn assert_edit_won(scene: &Scene, member: &str, name: &str) -> Result<bool> {
     assert_edit_kept(scene, member, name).await?;
-    for cluster in [&scene.karmada, scene.member(member)] {
+    let promotion = scene.karmada.get(&Kind::promotion(), name).await?;
+    let promoted = condition(&promotion, "Promoted");
+    ensure!(promoted["status"] == "True", "{promoted}");
+    let carried = promoted["reason"] == "LateEdit";
+    let (said, word) = if carried {
+        ("the edit was carried into the template", "was carried into")
+    } else {
+        ensure!(promoted["reason"] == "Verified", "{promoted}");
+        ("the same pods run as before", "while it was being promoted")
+    };
+    let message = promoted["message"].as_str().unwrap_or_default();
+    ensure!(message.contains(said), "{promoted}");
+    let object = format!("Deployment/{name}");
+    for (cluster, kind) in [
+        (&scene.karmada, "Promotion"),
+        (scene.member(member), "Deployment"),
+    ] {
+        let words = [&object, &scene.namespace, member, word];
+        scene
+            .until_warned(cluster, kind, name, "LateEdit", &words)
+            .await?;
+        // What is not so is not said either.
         let events = cluster.list(&Kind::event()).await?;
-        let mut told = events
+        let mut notes = events
             .iter()
-            .filter(|event| event["regarding"]["name"] == name);
-        ensure!(
-            told.any(|event| event["reason"] == "LateEdit"),
-            "{} was not told\n{}",
-            cluster.name(),
-            scene.told().await
-        );
+            .filter(|event| event["regarding"]["name"] == name && event["reason"] == "LateEdit")
+            .filter_map(|event| event["note"].as_str());
+        let claims = notes.any(|note| note.contains("was carried into"));
+        ensure!(claims == carried, "{promoted}, but {events:?}");
     }
-    Ok(())
+    Ok(carried)
 }
 
 /// Fails unless the edit is what runs and what the control plane's template says, its ReplicaSet

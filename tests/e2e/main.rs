@@ -28,6 +28,7 @@ mod faults;
 mod federated;
 mod from_templates;
 mod guard;
+mod held;
 mod kill_points;
 mod kubernetes_cases;
 mod large;

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use promoter_api::{promotion::Phase, reason::Reason};
 use serde_json::{Value, json};
 
-use crate::support::{Before, Kind, Scene, Workload, kubectl_promote, marks};
+use crate::support::{Allowed, Before, Kind, Scene, Workload, kubectl_promote, marks};
 
 #[tokio::test]
 async fn a_release_of_helm_is_promoted_as_it_is_where_that_is_allowed() -> Result<()> {
@@ -24,6 +24,7 @@ async fn a_release_of_helm_is_promoted_as_it_is_where_that_is_allowed() -> Resul
         .await?;
     let before = Before::take(&scene, "member1", "web").await?;
     let promote = ["deployment/web", "-C", "member1"];
+    scene.watch_writes("web", "member1").await?;
 
     let answer = kubectl_promote(&scene, &promote).await?;
     let words = [
@@ -94,6 +95,13 @@ async fn the_instance_label_counts_only_where_argo_cd_wrote_it() -> Result<()> {
     for before in befores {
         before.assert_untouched().await?;
     }
+    let member = scene.member("member1");
+    scene
+        .assert_unwritten("argo", member, Allowed::Kubernetes)
+        .await?;
+    // This one Karmada keeps, which shows that it would have been seen.
+    let written = scene.assert_unwritten("chart", member, Allowed::Karmada);
+    ensure!(written.await.is_err(), "the promoter marked nothing");
     Ok(())
 }
 

@@ -129,55 +129,32 @@ async fn a_roll_out_is_waited_for() -> Result<()> {
 
 #[tokio::test]
 async fn a_namespace_of_the_system() -> Result<()> {
-    let scene = Scene::new("reserved").await?;
-    let karmada = scene.karmada.within("kube-public");
-    let name = scene.namespace.as_str();
-    let promotion = json!({
-        "apiVersion": "promote.karmada.io/v1alpha1",
-        "kind": "Promotion",
-        "metadata": {"name": name},
-        "spec": {
-            "clusters": ["member1"],
-            "requester": karmada.myself().await?,
-            "workload": {"name": name},
-        },
-    });
+    let place = Scene::new("reserved").await?;
+    // The namespace is everybody's, the name is not.
+    let (scene, name) = (place.within("kube-public"), &place.namespace);
     let system = json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-public"},
     });
     scene.karmada.ensure(&system).await?;
-    let member = scene.member("member1").within("kube-public");
+    let member = scene.member("member1");
     member.ensure(&system).await?;
     member.create(&small_deployment(name)).await?;
 
-    karmada.create(&promotion).await?;
+    let refused = async {
+        until_running(&scene, "member1", name).await?;
+        let before = Before::take(&scene, "member1", name).await?;
+        scene.promote(name, "member1").await?;
+        let words = ["namespace kube-public", "other namespaces"];
+        scene
+            .refused(name, Reason::NamespaceReserved, &words)
+            .await?;
+        before.assert_untouched().await
+    };
+    let refused = refused.await;
 
-    let refused = scene
-        .eventually("it is refused", async || {
-            let found = karmada.get(&Kind::promotion(), name).await?;
-            let status = &found["status"];
-            ensure!(status["reason"] == "NamespaceReserved", "{status}");
-            for (cluster, kind) in [(&karmada, "Promotion"), (&member, "Deployment")] {
-                let events = cluster.list(&Kind::event()).await?;
-                let mut reasons = events.iter().filter(|event| {
-                    event["regarding"]["kind"] == kind && event["regarding"]["name"] == name
-                });
-                let told = reasons.any(|event| event["reason"] == "NamespaceReserved");
-                ensure!(told, "{} has no event of {kind}/{name}", cluster.name());
-            }
-            Ok(found["status"].clone())
-        })
-        .await;
-    karmada.delete(&Kind::promotion(), name).await?;
+    scene.karmada.delete(&Kind::promotion(), name).await?;
     member.delete(&Kind::deployment(), name).await?;
-    let status = refused?;
-    let message = status["message"].as_str().unwrap_or_default();
-    ensure!(
-        message.contains("kube-public") && message.contains("other namespaces"),
-        "{message}"
-    );
-    ensure!(status["phase"] == "Refused", "{status}");
-    Ok(())
+    refused
 }
 
 #[tokio::test]
@@ -288,12 +265,21 @@ async fn deployments_that_are_not_quite_running() -> Result<()> {
     };
     scene.eventually("the Deployments are seen", seen).await?;
 
-    for name in ["paused", "none", "never"] {
-        let spec = member.get(&Kind::deployment(), name).await?["spec"].clone();
+    for name in ["none", "never"] {
+        let before = Before::take(&scene, "member1", name).await?;
         scene.promoted(name, "member1").await?;
-        let after = member.get(&Kind::deployment(), name).await?["spec"].clone();
-        ensure!(after == spec, "{name}: {spec} became {after}");
+        before.assert_untouched().await?;
     }
+    // As long as it is paused, it has no ReplicaSet.
+    let before = member.get(&Kind::deployment(), "paused").await?;
+    scene.promoted("paused", "member1").await?;
+    let after = member.get(&Kind::deployment(), "paused").await?;
+    ensure!(
+        after["spec"] == before["spec"] && after["metadata"]["uid"] == before["metadata"]["uid"],
+        "{before} became {after}"
+    );
+    let left = member.select(&Kind::replica_set(), "app=paused").await?;
+    ensure!(left.is_empty(), "{left:?}");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Whom a Promotion acts as, with our webhook up and down.
 
 use anyhow::{Context as _, Result, ensure};
+use promoter_api::marks::REQUESTED_AT;
 use promoter_installation::control_plane::HUB_USER;
 use serde_json::{Value, json};
 
@@ -46,6 +47,13 @@ async fn whoever_asks_for_it_is_the_requester() -> Result<()> {
         .patch(&Kind::promotion(), "nobody", &edit)
         .await?;
     ensure!(requester(&edited) == alice(), "{edited}");
+
+    // So does whoever asks for it again as it is.
+    let edited = users
+        .bob
+        .patch(&Kind::promotion(), "nobody", &asked_again("1"))
+        .await?;
+    ensure!(requester(&edited) == bob(), "{edited}");
 
     // A dry run is answered as it would be.
     let as_alice = ["--as=alice", "--as-group=shop", "--dry-run=server"];
@@ -118,6 +126,9 @@ async fn a_name_is_pinned_while_the_webhook_is_away() -> Result<()> {
     let edit = json!({"spec": {"desiredState": "Released"}});
     let edited = users.bob.patch(&Kind::promotion(), "before", &edit).await;
     assert_refused(edited, &["spec.requester is not you, bob"])?;
+    let again = asked_again("1");
+    let asked = users.bob.patch(&Kind::promotion(), "before", &again).await;
+    assert_refused(asked, &["spec.requester is not you, bob"])?;
     let label = json!({"metadata": {"labels": {"team": "shop"}}});
     users
         .bob
@@ -127,6 +138,11 @@ async fn a_name_is_pinned_while_the_webhook_is_away() -> Result<()> {
     let edit = users.bob.patch(&Kind::promotion(), "before", &edit).await;
     // The groups of a merge patch take the place of those before.
     ensure!(requester(&edit?) == bob());
+    // Whose it is, may ask for it again.
+    users
+        .bob
+        .patch(&Kind::promotion(), "before", &again)
+        .await?;
     users.bob.delete(&Kind::promotion(), "before").await?;
 
     fleet.restart(fleet::WEBHOOK).await?;
@@ -350,6 +366,11 @@ fn promotion(name: &str, requester: Option<Value>) -> Value {
         promotion["spec"]["requester"] = requester;
     }
     promotion
+}
+
+/// What asks for a Promotion again.
+fn asked_again(at: &str) -> Value {
+    json!({"metadata": {"annotations": {(REQUESTED_AT): at}}})
 }
 
 fn requester(promotion: &Value) -> Value {

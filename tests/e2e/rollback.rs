@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use futures::future::try_join4;
+use futures::future::try_join5;
 use promoter_api::{promotion::Phase, reason::Reason};
 use promoter_fleet::Fleet;
 
@@ -22,11 +22,12 @@ pub(crate) const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun"
 async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {
     let limits = ["--commit-timeout", "10", "--staging-timeout", "20"];
     let fleet = fleet::rough(&limits).await?;
-    try_join4(
+    try_join5(
         alone(&fleet),
         beside_another(&fleet),
         deceived(&fleet),
         unanswered(&fleet),
+        unrendered(&fleet),
     )
     .await?;
     Ok(())
@@ -156,6 +157,25 @@ async fn unanswered(fleet: &Arc<Fleet>) -> Result<()> {
     scene
         .refused("web", Reason::RehearsalImpossible, &words)
         .await?;
+    before.assert_untouched().await
+}
+
+/// A workload that Karmada makes no binding of, so that there is nothing to rehearse.
+async fn unrendered(fleet: &Arc<Fleet>) -> Result<()> {
+    let scene = Scene::on(Arc::clone(fleet), "unrendered").await?;
+    Workload::new("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    let mut rules = Rules::forbid_bindings(&scene).await?;
+
+    scene.promote("web", "member1").await?;
+
+    let words = ["Deployment/web", "ResourceBinding web-deployment"];
+    scene.refused("web", Reason::StagingFailed, &words).await?;
+    before.assert_untouched().await?;
+
+    rules.lift().await?;
+    scene.ask_again("web").await?;
+    scene.until_phase("web", Phase::Promoted).await?;
     before.assert_untouched().await
 }
 

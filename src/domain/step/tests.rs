@@ -113,6 +113,94 @@ fn a_change_of_what_is_promoted_is_authorized_first() {
     assert_eq!(step(&denied), Action::Rest);
 }
 
+/// A promotion whose policies are there, as one that is being staged makes them.
+fn staging(templates: [TemplateState; 2]) -> Observed {
+    let mut observed = at(Phase::Staging, |_| {});
+    for (object, template) in observed.objects.iter_mut().zip(templates) {
+        object.policy = PolicyState::Ours(PolicySettings {
+            orphaned: false,
+            overwrite: true,
+            preserve: false,
+            propagate_dependencies: false,
+            released_by_us: false,
+            staged_by_us: true,
+            suspended: true,
+        });
+        object.template = template;
+    }
+    observed
+}
+
+fn claimed() -> TemplateState {
+    TemplateState::Claimed(TemplateSettings {
+        replicas: None,
+        retains_replicas: false,
+    })
+}
+
+/// Fails unless what was staged is given up for this reason, in these words.
+fn assert_abandoned(observed: &Observed, reason: Reason, words: &[&str]) {
+    let Action::Enter(Phase::Abandoning, Some(outcome)) = step(observed) else {
+        panic!("the next action is {:?}", step(observed));
+    };
+    assert_eq!(outcome.reason, reason, "{}", outcome.message);
+    for word in words {
+        assert!(outcome.message.contains(word), "{}", outcome.message);
+    }
+}
+
+#[test]
+fn a_policy_of_somebody_else_under_the_name_of_ours_is_left_alone() {
+    let conflict = Reason::ConflictingTemplate;
+    let mut observed = staging([TemplateState::Absent, TemplateState::Absent]);
+    observed.objects[1].policy = PolicyState::Foreign;
+    let words = ["PropagationPolicy deployment.web", "Deployment/web"];
+    assert_abandoned(&observed, conflict, &words);
+    // Whatever else there is: of a dependency, too.
+    observed.objects[0].policy = PolicyState::Foreign;
+    let words = ["PropagationPolicy secret.keys", "Secret/keys"];
+    assert_abandoned(&observed, conflict, &words);
+    // What comes before it is staged meanwhile, and nothing past it.
+    observed.objects[0].policy = PolicyState::Absent;
+    let keys = ObjectKey::dependency(DependencyKind::Secret, "keys");
+    assert_eq!(step(&observed), Action::CreatePolicies(vec![keys]));
+}
+
+#[test]
+fn a_template_that_somebody_else_has_gives_up_what_was_staged() {
+    let conflict = Reason::ConflictingTemplate;
+    for lost in [
+        TemplateState::Captured,
+        TemplateState::Deleting,
+        TemplateState::Foreign,
+    ] {
+        let workload = staging([claimed(), lost.clone()]);
+        assert_abandoned(&workload, conflict, &["Deployment/web"]);
+        let held = staging([TemplateState::Held, lost]);
+        assert_abandoned(&held, conflict, &["Deployment/web"]);
+    }
+    for lost in [TemplateState::Captured, TemplateState::Deleting] {
+        let dependency = staging([lost, TemplateState::Held]);
+        assert_abandoned(&dependency, conflict, &["Secret/keys"]);
+    }
+    // A dependency that somebody else made is as good as ours.
+    let shared = staging([TemplateState::Foreign, TemplateState::Held]);
+    let web = ObjectKey::deployment("web");
+    assert_eq!(step(&shared), Action::LiftHolds(vec![web]));
+}
+
+#[test]
+fn what_karmada_does_not_render_is_given_up_in_time() {
+    let mut observed = staging([TemplateState::Foreign, claimed()]);
+    assert!(matches!(step(&observed), Action::Wait(told) if told.contains("Deployment/web")));
+    observed.overdue = true;
+    let words = [
+        "not rendered Deployment/web",
+        "ResourceBinding web-deployment",
+    ];
+    assert_abandoned(&observed, Reason::StagingFailed, &words);
+}
+
 #[test]
 fn an_object_is_found_by_its_key() {
     let observed = at(Phase::Promoted, |_| {});

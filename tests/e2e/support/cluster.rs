@@ -111,6 +111,19 @@ impl Cluster {
         self.select(kind, "").await
     }
 
+    /// The version that everything in the cluster has come to.
+    pub(crate) async fn version(&self) -> Result<u64> {
+        let kind = Kind::config_map();
+        let request = Request::new(self.path(&kind)).list(&ListParams::default())?;
+        let list: Value = self
+            .client
+            .request(request)
+            .await
+            .with_context(|| self.told("list", &kind, ""))?;
+        let version = list["metadata"]["resourceVersion"].as_str();
+        Ok(version.context("a list has a version")?.parse()?)
+    }
+
     /// The objects of a kind in the namespace that a label selector selects.
     pub(crate) async fn select(&self, kind: &Kind, selector: &str) -> Result<Vec<Value>> {
         let parameters = ListParams::default().labels(selector);

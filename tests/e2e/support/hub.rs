@@ -1,6 +1,6 @@
 //! A hub whose API servers fail as a test wants them to.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Result;
 use promoter_fleet::Fleet;
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     Scene, fleet,
-    proxy::{Point, Proxy, Rule},
+    proxy::{Fault, Point, Proxy, Rule},
 };
 
 /// A hub behind a proxy of its own, which carries out the Promotions of one namespace.
@@ -21,7 +21,7 @@ pub(crate) struct Hub {
 /// What a hub did while something was asked of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Did {
-    pub(crate) faults: usize,
+    pub(crate) faults: BTreeMap<Fault, usize>,
     pub(crate) killed: bool,
     pub(crate) writes: Vec<Point>,
 }

@@ -13,6 +13,7 @@
 //! - [`Kubectl`]: kubectl, as somebody in a member runs it;
 //! - [`opting_in`]: what somebody is told who opts in;
 //! - [`Recording`]: everything that ever happened to the objects of a kind;
+//! - [`Writes`]: the proof that nothing was written to what was refused;
 //! - [`promoter`]: the promoter's webhook, and how often it is asked;
 //! - [`kubectl_promote`]: `kubectl promote …`, with its exit code and all that it printed;
 //! - [`proxy`]: the fleet's API servers, with a proxy before them that can be told to fail;
@@ -47,6 +48,7 @@ pub(crate) mod user;
 mod wait;
 mod webhook;
 mod workload;
+mod writes;
 
 pub(crate) use before::Before;
 pub(crate) use cluster::{Cluster, Identity};
@@ -62,3 +64,4 @@ pub(crate) use scene::{Scene, manifest};
 pub(crate) use wait::{LIMIT, eventually};
 pub(crate) use webhook::{INJECTED, Injects, Webhook};
 pub(crate) use workload::{Workload, pull_secret, until_running};
+pub(crate) use writes::{Allowed, Writes};

@@ -1,6 +1,9 @@
 //! Everything that ever happened to the objects of a kind.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use anyhow::{Context as _, Result, bail};
 use futures::StreamExt as _;
@@ -23,14 +26,34 @@ pub(crate) struct Recording {
 #[derive(Default)]
 struct Seen {
     failure: Option<String>,
+    /// The UIDs of those that were deleted.
+    gone: BTreeSet<String>,
     objects: Vec<Value>,
 }
 
 impl Recording {
     /// Records every state of every object of a kind from now on, in all namespaces.
     pub(crate) async fn start(cluster: &Cluster, kind: &Kind) -> Result<Self> {
+        let (recording, _) = Self::of(cluster, kind.path()).await?;
+        Ok(recording)
+    }
+
+    /// The same in the cluster's own namespace, beginning with what is there.
+    pub(crate) async fn start_in(cluster: &Cluster, kind: &Kind) -> Result<Self> {
+        let path = kind.path_in(cluster.namespace());
+        let (recording, mut now) = Self::of(cluster, path).await?;
+        let there = now["items"].as_array_mut().map(std::mem::take);
+        let mut seen = recording.seen();
+        // Something may have come in between.
+        let later = std::mem::replace(&mut seen.objects, there.unwrap_or_default());
+        seen.objects.extend(later);
+        drop(seen);
+        Ok(recording)
+    }
+
+    /// The recording of a collection, and what was there when it began.
+    async fn of(cluster: &Cluster, path: String) -> Result<(Self, Value)> {
         let client = cluster.client().clone();
-        let path = kind.path();
         let now: Value = client
             .request(Request::new(&path).list(&kube::api::ListParams::default())?)
             .await?;
@@ -46,15 +69,15 @@ impl Recording {
         let task = tokio::spawn(async move {
             let failure = loop {
                 match events.next().await {
-                    Some(Ok(
-                        WatchEvent::Added(object)
-                        | WatchEvent::Modified(object)
-                        | WatchEvent::Deleted(object),
-                    )) => {
+                    Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
                         version = object.resource_version().unwrap_or_default();
-                        let object = serde_json::to_value(object).expect("an object is JSON");
-                        let mut seen = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                        seen.objects.push(object);
+                        lock(&kept).take(object);
+                    }
+                    Some(Ok(WatchEvent::Deleted(object))) => {
+                        version = object.resource_version().unwrap_or_default();
+                        let mut seen = lock(&kept);
+                        seen.gone.extend(object.uid());
+                        seen.take(object);
                     }
                     Some(Ok(WatchEvent::Bookmark(bookmark))) => {
                         version = bookmark.metadata.resource_version;
@@ -69,20 +92,39 @@ impl Recording {
                     },
                 }
             };
-            let mut seen = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.failure = Some(failure);
+            lock(&kept).failure = Some(failure);
         });
-        Ok(Self { seen, task })
+        Ok((Self { seen, task }, now))
     }
 
     /// Every state that was seen so far, oldest first. Fails if anything may have been missed.
     pub(crate) fn objects(&self) -> Result<Vec<Value>> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen();
         if let Some(failure) = &seen.failure {
             bail!("the recording is not complete: {failure}");
         }
         Ok(seen.objects.clone())
     }
+
+    /// The UIDs of those that were deleted so far.
+    pub(crate) fn gone(&self) -> BTreeSet<String> {
+        self.seen().gone.clone()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
+    }
+}
+
+impl Seen {
+    fn take(&mut self, object: DynamicObject) {
+        let object = serde_json::to_value(object).expect("an object is JSON");
+        self.objects.push(object);
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Recording {

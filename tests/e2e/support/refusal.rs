@@ -1,14 +1,10 @@
 //! What people are told of a promotion that does not happen.
 
 use anyhow::{Result, ensure};
-use promoter_api::{
-    marks::{MESSAGE, PHASE, REASON},
-    promotion::Phase,
-    reason::Reason,
-};
+use promoter_api::{promotion::Phase, reason::Reason};
 use serde_json::{Value, json};
 
-use super::{Cluster, Kind, Scene};
+use super::{Allowed, Cluster, Kind, Scene};
 
 impl Scene {
     /// Waits until a Promotion is refused, and returns it. Fails unless it says why everywhere
@@ -19,18 +15,45 @@ impl Scene {
         reason: Reason,
         words: &[&str],
     ) -> Result<Value> {
-        let promotion = self.told_why(name, Phase::Refused, reason, words).await?;
-        self.assert_nothing_federated().await?;
-        self.assert_unwritten(&promotion).await?;
-        Ok(promotion)
+        self.without_a_trace((name, Phase::Refused), reason, words)
+            .await
     }
 
     /// Waits until a Promotion waits for something that may pass, and returns it. The same must
     /// hold.
     pub(crate) async fn waits(&self, name: &str, reason: Reason, words: &[&str]) -> Result<Value> {
-        let promotion = self.told_why(name, Phase::Waiting, reason, words).await?;
+        self.without_a_trace((name, Phase::Waiting), reason, words)
+            .await
+    }
+
+    async fn without_a_trace(
+        &self,
+        (name, phase): (&str, Phase),
+        reason: Reason,
+        words: &[&str],
+    ) -> Result<Value> {
+        let promotion = self.told_why(name, phase, reason, words).await?;
         self.assert_nothing_federated().await?;
-        self.assert_unwritten(&promotion).await?;
+        if let Some(member) = self.origin(&promotion).await {
+            let allowed = Allowed::Kubernetes;
+            self.assert_unwritten(name, member, allowed).await?;
+        }
+        Ok(promotion)
+    }
+
+    /// Waits until a Promotion is refused because of what the control plane has, and returns it.
+    /// The same must hold, but that what is there is left.
+    pub(crate) async fn refused_beside(
+        &self,
+        name: &str,
+        reason: Reason,
+        words: &[&str],
+    ) -> Result<Value> {
+        let promotion = self.told_why(name, Phase::Refused, reason, words).await?;
+        if let Some(member) = self.origin(&promotion).await {
+            self.assert_unwritten(name, member, Allowed::Karmada)
+                .await?;
+        }
         Ok(promotion)
     }
 
@@ -58,12 +81,13 @@ impl Scene {
         let word = reason.to_string();
         self.until_warned(&self.karmada, "Promotion", name, &word, words)
             .await?;
-        let Some(member) = self.origin(&promotion) else {
+        let Some(member) = self.origin(&promotion).await else {
             return Ok(promotion);
         };
         match reason {
-            // Nothing at all is written to a member for somebody who may not have it.
-            Reason::NotAuthorized | Reason::RequesterUnknown => {
+            // Nothing at all is written to a member for somebody who may not have it, or before it
+            // was found out whether they may.
+            Reason::ClusterNotReady | Reason::NotAuthorized | Reason::RequesterUnknown => {
                 let events = member.list(&Kind::event()).await?;
                 let told = events.iter().find(|event| event["reason"] == word);
                 ensure!(told.is_none(), "the member was told: {told:?}");
@@ -80,47 +104,16 @@ impl Scene {
     }
 
     /// The member that a Deployment is to be promoted from, where there is one that answers.
-    fn origin(&self, promotion: &Value) -> Option<&Cluster> {
+    async fn origin(&self, promotion: &Value) -> Option<&Cluster> {
         let name = promotion["spec"]["clusters"][0].as_str()?;
-        let away = promotion["status"]["reason"] == "ClusterNotReady";
         let deployment = promotion["spec"]["workload"]["kind"] == "Deployment";
         let members = self.fleet.members();
-        let known = members.iter().any(|member| member == name);
-        (known && deployment && !away).then(|| self.member(name))
-    }
-
-    /// Fails if Karmada or the promoter has written to anything in the member but an event, and the
-    /// answer on a Deployment that opted in.
-    async fn assert_unwritten(&self, promotion: &Value) -> Result<()> {
-        let Some(member) = self.origin(promotion) else {
-            return Ok(());
-        };
-        for kind in [
-            Kind::config_map(),
-            Kind::deployment(),
-            Kind::pod(),
-            Kind::replica_set(),
-            Kind::secret(),
-            Kind::service_account(),
-        ] {
-            for object in member.list(&kind).await? {
-                let fields = object["metadata"]["managedFields"].as_array();
-                let managers = fields
-                    .into_iter()
-                    .flatten()
-                    .filter(|entry| !is_answer(entry));
-                let mut managers = managers.filter_map(|entry| entry["manager"].as_str());
-                let writer = managers.find(|manager| manager.starts_with("karmada"));
-                ensure!(
-                    writer.is_none(),
-                    "{} {} of {} was written by {writer:?}",
-                    kind.name(),
-                    object["metadata"]["name"],
-                    member.name()
-                );
-            }
+        if !deployment || !members.iter().any(|member| member == name) {
+            return None;
         }
-        Ok(())
+        let member = self.member(name);
+        let away = promotion["status"]["reason"] == "ClusterNotReady";
+        (!away || member.version().await.is_ok()).then_some(member)
     }
 
     /// Asks for a Promotion anew that was refused or has failed.
@@ -181,23 +174,6 @@ impl Scene {
         })
         .await
     }
-}
-
-/// Whether fields of an object are what the promoter says there of its opt-in, and nothing else.
-fn is_answer(entry: &Value) -> bool {
-    let only = |fields: &Value, known: &[&str]| {
-        let fields = fields.as_object();
-        fields.is_some_and(|fields| fields.keys().all(|field| known.contains(&field.as_str())))
-    };
-    let fields = &entry["fieldsV1"];
-    let answer = [MESSAGE, PHASE, REASON].map(|key| format!("f:{key}"));
-    entry["operation"] == "Apply"
-        && only(fields, &["f:metadata"])
-        && only(&fields["f:metadata"], &["f:annotations"])
-        && only(
-            &fields["f:metadata"]["f:annotations"],
-            &answer.each_ref().map(String::as_str),
-        )
 }
 
 fn assert_says(told: &Value, reason: &str, words: &[&str]) -> Result<()> {

@@ -1,6 +1,7 @@
 //! One test's place in a fleet, and what a user does there.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,8 +14,9 @@ use promoter_api::promotion::Phase;
 use promoter_fleet::Fleet;
 use promoter_installation::control_plane::HUB_USER;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
-use super::{Cluster, Kind, LIMIT, cluster::Identity, eventually, fleet};
+use super::{Allowed, Cluster, Kind, LIMIT, Writes, cluster::Identity, eventually, fleet};
 
 /// A namespace that no other test uses, in the control plane and in every member.
 ///
@@ -26,6 +28,16 @@ pub(crate) struct Scene {
     pub(crate) karmada: Cluster,
     members: Vec<Cluster>,
     pub(crate) namespace: String,
+    watched: Mutex<Watched>,
+}
+
+/// What is written to members while workloads are asked for.
+#[derive(Default)]
+struct Watched {
+    /// The version that the member had come to when a Promotion was created, by its name.
+    since: BTreeMap<String, u64>,
+    /// By the member's name.
+    writes: BTreeMap<String, Writes>,
 }
 
 impl Scene {
@@ -49,7 +61,20 @@ impl Scene {
             karmada,
             members,
             namespace,
+            watched: Mutex::default(),
         })
+    }
+
+    /// The same place in a namespace that is there already.
+    pub(crate) fn within(&self, namespace: &str) -> Self {
+        let members = self.members.iter().map(|member| member.within(namespace));
+        Self {
+            fleet: Arc::clone(&self.fleet),
+            karmada: self.karmada.within(namespace),
+            members: members.collect(),
+            namespace: namespace.to_owned(),
+            watched: Mutex::default(),
+        }
     }
 
     /// The control plane, as it is for another user than its administrator.
@@ -170,8 +195,46 @@ impl Scene {
             "metadata": {"name": name},
             "spec": spec,
         });
+        self.watch_writes(name, member).await?;
         user.create(&promotion).await?;
         Ok(())
+    }
+
+    /// Remembers from now on what is written to a member's workload, whose Promotion is about to be
+    /// created: should it be refused, nothing may have been written.
+    pub(crate) async fn watch_writes(&self, name: &str, member: &str) -> Result<()> {
+        let Some(member) = self.members.iter().find(|it| it.name() == member) else {
+            return Ok(());
+        };
+        let mut watched = self.watched.lock().await;
+        // One that does not answer is not written to either.
+        if member.version().await.is_err() {
+            return Ok(());
+        }
+        if !watched.writes.contains_key(member.name()) {
+            let writes = Writes::record(member).await?;
+            watched.writes.insert(member.name().to_owned(), writes);
+        }
+        let since = member.version().await?;
+        watched.since.insert(name.to_owned(), since);
+        Ok(())
+    }
+
+    /// Fails if anybody but those who are allowed to has written to a member's workload, or to what
+    /// it could need, since its Promotion was created.
+    pub(crate) async fn assert_unwritten(
+        &self,
+        name: &str,
+        member: &Cluster,
+        allowed: Allowed,
+    ) -> Result<()> {
+        let watched = self.watched.lock().await;
+        let writes = watched.writes.get(member.name());
+        let since = watched.since.get(name).copied();
+        let (writes, since) = writes
+            .zip(since)
+            .with_context(|| format!("nobody watched {name} in {}", member.name()))?;
+        writes.assert_none(name, since, allowed).await
     }
 
     /// Edits the spec of a Promotion.
@@ -273,25 +336,35 @@ impl Scene {
 
     /// Fails if the control plane has a template, policy, binding or Work of this namespace.
     pub(crate) async fn assert_nothing_federated(&self) -> Result<()> {
-        let kinds = [
+        let left = self.federated().await?;
+        ensure!(left.is_empty(), "the control plane has {left:?}");
+        Ok(())
+    }
+
+    /// The templates, policies, bindings and Works of this namespace: the kind, the name and the UID
+    /// of each.
+    pub(crate) async fn federated(&self) -> Result<Vec<[String; 3]>> {
+        let mut found = self.works().await?;
+        for kind in [
             Kind::config_map(),
             Kind::deployment(),
             Kind::propagation_policy(),
             Kind::resource_binding(),
             Kind::secret(),
             Kind::service_account(),
-        ];
-        for kind in kinds {
-            let left = names(&self.karmada.list(&kind).await?);
-            ensure!(
-                left.is_empty(),
-                "the control plane has {} {left:?}",
-                kind.name()
-            );
+        ] {
+            found.extend(self.karmada.list(&kind).await?);
         }
-        let works = names(&self.works().await?);
-        ensure!(works.is_empty(), "the control plane has Works {works:?}");
-        Ok(())
+        let word = |word: &Value| word.as_str().unwrap_or_default().to_owned();
+        let each = found.iter().map(|object| {
+            let metadata = &object["metadata"];
+            [
+                word(&object["kind"]),
+                word(&metadata["name"]),
+                word(&metadata["uid"]),
+            ]
+        });
+        Ok(each.collect())
     }
 
     /// Fails if a member has anything of this namespace.
@@ -321,14 +394,6 @@ impl Scene {
             .await
             .with_context(|| format!("in {cluster}"))
     }
-}
-
-/// The names of objects.
-fn names(objects: &[Value]) -> Vec<String> {
-    let names = objects
-        .iter()
-        .filter_map(|object| object["metadata"]["name"].as_str());
-    names.map(str::to_owned).collect()
 }
 
 /// The manifest that a Work carries.

@@ -87,8 +87,9 @@ pub(super) async fn answer(
         });
         state.rules.course(&asked)
     };
+    shared.pass(course == Course::Wait).await;
     let fault = match course {
-        Course::Pass => None,
+        Course::Pass | Course::Wait => None,
         Course::Die => {
             shared.kill().await;
             return Err(io::ErrorKind::ConnectionReset.into());

@@ -15,6 +15,7 @@ mod rule;
 mod watched;
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
@@ -47,6 +48,7 @@ pub(crate) use self::{
     watched::Ending,
 };
 use self::{forward::Upstream, rule::Rules};
+use crate::support::LIMIT;
 
 /// A proxy before every API server of a fleet. It is there as long as this value.
 pub(crate) struct Proxy {
@@ -62,9 +64,21 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
 }
 
+/// What passes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Gate {
+    /// Everything.
+    Open,
+    /// Nothing.
+    Shut,
+    /// The write at which it was shut.
+    ShutBehind,
+}
+
 /// What the connections share.
 struct Shared {
     fleet: Arc<Fleet>,
+    gate: watch::Sender<Gate>,
     /// Whether the hub is told that no member is ready.
     hidden: AtomicBool,
     /// The addresses of the members, as Karmada knows them, and those to be known instead.
@@ -103,6 +117,7 @@ impl Proxy {
         let kubeconfig = write_kubeconfig(fleet, listeners[0].1.local_addr()?)?;
         let shared = Arc::new(Shared {
             fleet: Arc::clone(fleet),
+            gate: watch::Sender::new(Gate::Open),
             hidden: AtomicBool::new(false),
             members,
             process: process.to_owned(),
@@ -143,9 +158,28 @@ impl Proxy {
         self.shared.lock().rules.writes().to_vec()
     }
 
-    /// How often a rule has made something go wrong since it was set.
-    pub(crate) fn faults(&self) -> usize {
-        self.shared.lock().rules.faults()
+    /// How often a rule has made each thing go wrong since it was set.
+    pub(crate) fn faults(&self) -> BTreeMap<Fault, usize> {
+        self.shared.lock().rules.faults().clone()
+    }
+
+    /// Waits until the hub stands still where a rule holds it.
+    pub(crate) async fn until_held(&self) -> Result<()> {
+        let mut gate = self.shared.gate.subscribe();
+        let held = gate.wait_for(|gate| *gate == Gate::Shut);
+        let held = tokio::time::timeout(LIMIT, held).await;
+        held.context("the hub does not come to where it is held")??;
+        Ok(())
+    }
+
+    /// Lets the write pass at which the hub is held, and nothing after it.
+    pub(crate) fn pass_held(&self) {
+        self.shared.gate.send_replace(Gate::ShutBehind);
+    }
+
+    /// Lets everything pass.
+    pub(crate) fn open(&self) {
+        self.shared.gate.send_replace(Gate::Open);
     }
 
     /// From now on, the hub is told that no member is ready, or the truth again.
@@ -187,6 +221,21 @@ impl Drop for Proxy {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a request may pass, or the write that shuts the gate.
+    async fn pass(&self, shuts: bool) {
+        if shuts {
+            self.gate.send_replace(Gate::Shut);
+        }
+        let mut gate = self.gate.subscribe();
+        let passes = |gate: &Gate| match gate {
+            Gate::Open => true,
+            Gate::Shut => false,
+            Gate::ShutBehind => shuts,
+        };
+        let opened = gate.wait_for(passes).await;
+        opened.expect("the gate is there as long as its requests");
     }
 
     /// Kills the hub, and returns when it is gone.

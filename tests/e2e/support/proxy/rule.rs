@@ -6,7 +6,7 @@ use super::{Asked, Write};
 use crate::support::sample;
 
 /// What goes wrong with a request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Fault {
     /// Nothing reaches the API server, and the connection is cut.
     Cut,
@@ -18,6 +18,22 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// It is refused with this HTTP status.
     Refuse(u16),
+}
+
+impl Fault {
+    /// What API servers and networks do to a hub that lives on.
+    pub(crate) const SURVIVED: [Self; 5] = [
+        Self::Cut,
+        Self::LoseAnswer,
+        Self::Refuse(409),
+        Self::Refuse(429),
+        Self::Refuse(500),
+    ];
+
+    /// Whether it means nothing to what is only read.
+    const fn is_of_writes(self) -> bool {
+        matches!(self, Self::LoseAnswer | Self::Refuse(409))
+    }
 }
 
 /// One API write among those of a run.
@@ -33,9 +49,11 @@ pub(crate) struct Point {
 pub(crate) enum Rule {
     /// At one write.
     At(Point, Fault),
+    /// At one write everything stands still, until the test lets it go on.
+    HoldAt(Point),
     /// Never.
     Never,
-    /// By chance, until it was so often.
+    /// By chance, until it was so often. Whatever can go wrong does, in turn.
     Random {
         /// How often at the most.
         most: usize,
@@ -55,17 +73,23 @@ pub(super) enum Course {
     Fail(Fault),
     /// The hub dies before it is heard.
     Die,
+    /// It waits for the test, and whatever comes after it.
+    Wait,
 }
 
 /// The rule that holds, and what it has come to.
 pub(super) struct Rules {
     /// The hub has had its last answer.
     doomed: bool,
-    faults: usize,
+    /// What goes wrong next waits for a write.
+    due: bool,
+    faults: BTreeMap<Fault, usize>,
     /// How many watches may not go on from where they have ended.
     expired: usize,
     ordinals: BTreeMap<Write, usize>,
     rule: Rule,
+    /// What is to go wrong, the next one last.
+    turns: Vec<Fault>,
     writes: Vec<Point>,
 }
 
@@ -81,8 +105,8 @@ impl Rules {
         &self.writes
     }
 
-    pub(super) const fn faults(&self) -> usize {
-        self.faults
+    pub(super) const fn faults(&self) -> &BTreeMap<Fault, usize> {
+        &self.faults
     }
 
     pub(super) const fn expire(&mut self, watches: usize) {
@@ -108,10 +132,16 @@ impl Rules {
             self.writes.push(point.clone());
             point
         });
+        if let Rule::HoldAt(at) = &self.rule
+            && point.as_ref() == Some(at)
+        {
+            self.rule = Rule::Never;
+            return Course::Wait;
+        }
         let Some(fault) = self.fault(asked, point.as_ref()) else {
             return Course::Pass;
         };
-        self.faults += 1;
+        *self.faults.entry(fault).or_default() += 1;
         if fault == Fault::KillAnswered {
             self.doomed = true;
             return Course::Pass;
@@ -127,28 +157,28 @@ impl Rules {
                 self.rule = Rule::Never;
                 Some(fault)
             }
-            Rule::At(..) | Rule::Never => None,
+            Rule::At(..) | Rule::HoldAt(_) | Rule::Never => None,
             Rule::Random { most, one_in, seed } => {
-                if self.faults >= *most || asked.is_watch() {
+                if self.faults.values().sum::<usize>() >= *most || asked.is_watch() {
                     return None;
                 }
                 *seed = sample::next(*seed);
-                if !seed.is_multiple_of(*one_in) {
+                if !self.due && !seed.is_multiple_of(*one_in) {
                     return None;
                 }
-                *seed = sample::next(*seed);
-                let all = [
-                    Fault::Cut,
-                    Fault::Refuse(429),
-                    Fault::Refuse(500),
-                    Fault::Refuse(409),
-                    Fault::LoseAnswer,
-                    Fault::LoseAnswer,
-                ];
-                // What is only read is in nobody's way.
-                let possible = if point.is_some() { &all[..] } else { &all[..3] };
-                let index = usize::try_from(*seed % possible.len() as u64).unwrap_or_default();
-                Some(possible[index])
+                if self.turns.is_empty() {
+                    let mut left = Fault::SURVIVED.to_vec();
+                    while !left.is_empty() {
+                        *seed = sample::next(*seed);
+                        let index = usize::try_from(*seed % left.len() as u64).unwrap_or_default();
+                        self.turns.push(left.swap_remove(index));
+                    }
+                }
+                self.due = point.is_none() && self.turns.last().is_some_and(|it| it.is_of_writes());
+                if self.due {
+                    return None;
+                }
+                self.turns.pop()
             }
         }
     }
@@ -158,10 +188,12 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             doomed: false,
-            faults: 0,
+            due: false,
+            faults: BTreeMap::new(),
             expired: 0,
             ordinals: BTreeMap::new(),
             rule: Rule::Never,
+            turns: Vec::new(),
             writes: Vec::new(),
         }
     }
