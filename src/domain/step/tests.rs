@@ -3,9 +3,7 @@
 use promoter_api::promotion::DependencyKind;
 
 use super::*;
-use crate::observation::{
-    PolicySettings, PolicyState, TemplateSettings, TemplateState, WorkState,
-};
+use crate::observation::{PolicySettings, PolicyState, TemplateSettings, TemplateState, WorkState};
 
 fn at(phase: Phase, intent: impl Fn(&mut Intent)) -> Observed {
     let mut observed = Observed {
@@ -113,19 +111,10 @@ fn a_change_of_what_is_promoted_is_authorized_first() {
     assert_eq!(step(&denied), Action::Rest);
 }
 
-/// A promotion whose policies are there, as one that is being staged makes them.
-fn staging(templates: [TemplateState; 2]) -> Observed {
-    let mut observed = at(Phase::Staging, |_| {});
+/// Both objects have policies that this Promotion is staging, and these templates.
+fn templates(templates: [TemplateState; 2]) -> Observed {
+    let mut observed = staging(Phase::Staging);
     for (object, template) in observed.objects.iter_mut().zip(templates) {
-        object.policy = PolicyState::Ours(PolicySettings {
-            orphaned: false,
-            overwrite: true,
-            preserve: false,
-            propagate_dependencies: false,
-            released_by_us: false,
-            staged_by_us: true,
-            suspended: true,
-        });
         object.template = template;
     }
     observed
@@ -152,7 +141,7 @@ fn assert_abandoned(observed: &Observed, reason: Reason, words: &[&str]) {
 #[test]
 fn a_policy_of_somebody_else_under_the_name_of_ours_is_left_alone() {
     let conflict = Reason::ConflictingTemplate;
-    let mut observed = staging([TemplateState::Absent, TemplateState::Absent]);
+    let mut observed = templates([TemplateState::Absent, TemplateState::Absent]);
     observed.objects[1].policy = PolicyState::Foreign;
     let words = ["PropagationPolicy deployment.web", "Deployment/web"];
     assert_abandoned(&observed, conflict, &words);
@@ -174,24 +163,22 @@ fn a_template_that_somebody_else_has_gives_up_what_was_staged() {
         TemplateState::Deleting,
         TemplateState::Foreign,
     ] {
-        let workload = staging([claimed(), lost.clone()]);
+        let workload = templates([claimed(), lost.clone()]);
         assert_abandoned(&workload, conflict, &["Deployment/web"]);
-        let held = staging([TemplateState::Held, lost]);
+        let held = templates([TemplateState::Held, lost]);
         assert_abandoned(&held, conflict, &["Deployment/web"]);
     }
     for lost in [TemplateState::Captured, TemplateState::Deleting] {
-        let dependency = staging([lost, TemplateState::Held]);
+        let dependency = templates([lost, TemplateState::Held]);
         assert_abandoned(&dependency, conflict, &["Secret/keys"]);
     }
-    // A dependency that somebody else made is as good as ours.
-    let shared = staging([TemplateState::Foreign, TemplateState::Held]);
-    let web = ObjectKey::deployment("web");
-    assert_eq!(step(&shared), Action::LiftHolds(vec![web]));
 }
 
 #[test]
 fn what_karmada_does_not_render_is_given_up_in_time() {
-    let mut observed = staging([TemplateState::Foreign, claimed()]);
+    let mut observed = templates([claimed(), claimed()]);
+    observed.objects[0].bound = observed.objects[1].bound.clone();
+    observed.objects[0].works = vec![work()];
     assert!(matches!(step(&observed), Action::Wait(told) if told.contains("Deployment/web")));
     observed.overdue = true;
     let words = [
@@ -346,5 +333,6 @@ fn work() -> WorkState {
         retried: false,
         suspended: true,
         taken_over: false,
+        version: None,
     }
 }

@@ -12,7 +12,9 @@ use promoter_domain::{
 
 use crate::{
     versions::{Version, next},
-    world::{Maker, Member, OBJECTS, Object, Pending, Policy, Template, WORKLOAD, World, index, key},
+    world::{
+        Maker, Member, OBJECTS, Object, Pending, Policy, Template, WORKLOAD, World, index, key,
+    },
 };
 
 impl World {
