@@ -311,9 +311,9 @@ impl Drop for Webhook {
 }
 
 /// What it may have in memory while everybody does their worst, so that a pod of the chart is not
-/// ended for it. The program's limits come to about 320 MiB: 64 MiB of long bodies, 256 KiB of a
-/// short one for each of 512 connections, their buffers, and one long body that is understood at a
-/// time.
+/// ended for it. The program's limits come to about 370 MiB: 64 MiB of long bodies, 256 KiB of a
+/// short one for each of 512 connections, buffers of about 100 KiB for each, and one long body that
+/// is understood at a time, which may take 100 MiB.
 fn bound() -> u64 {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
