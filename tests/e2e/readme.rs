@@ -26,10 +26,23 @@ const NAME: &str = "karmada-promoter";
 #[tokio::test]
 async fn three_commands_install_hub_and_webhook() -> Result<()> {
     let fleet = fleet::hosted().await?;
-    let user = User::new(&Scene::on(Arc::clone(&fleet), "readme-users").await?).await?;
+    // It has nothing of ours but the type.
+    let disable = ["promote", "control-plane", "disable"];
+    fleet::run(&fleet, "karmada", "kubectl", &disable).await?;
+    let tried = installed(&fleet).await;
+    // The other tests' control plane has the fleet's webhook.
+    let flags = Promoter::of(&fleet)?.flags();
+    let enable = ["promote", "control-plane", "enable", &flags[0], &flags[1]];
+    fleet::run(&fleet, "karmada", "kubectl", &enable).await?;
+    tried
+}
+
+/// Runs the commands, opts a Deployment in and takes all of it away again.
+async fn installed(fleet: &Arc<Fleet>) -> Result<()> {
+    let user = User::new(&Scene::on(Arc::clone(fleet), "readme-users").await?).await?;
     let commands = commands("With Helm, in three commands")?;
     ensure!(commands.len() == 3, "there are {commands:?}");
-    let given = Given::write(&fleet)?;
+    let given = Given::write(fleet)?;
 
     given.run(&commands[0], "").await?;
     given.run(&commands[1], "").await?;
@@ -39,15 +52,15 @@ async fn three_commands_install_hub_and_webhook() -> Result<()> {
     given.run(&commands[2], here).await?;
 
     let host = fleet.host_kubeconfig().context("the fleet has no host")?;
-    let host = Host::at(Arc::clone(&fleet), "host", host, NAME).await?;
+    let host = Host::at(Arc::clone(fleet), "host", host, NAME).await?;
     let hub = host.kubelet();
     hub.until_rolled_out(&format!("{NAME}-hub")).await?;
     let member = fleet.member_kubeconfig("member1");
-    let member = Host::at(Arc::clone(&fleet), "member1", member, NAME).await?;
+    let member = Host::at(Arc::clone(fleet), "member1", member, NAME).await?;
     let webhook = member.kubelet();
     webhook.until_rolled_out(&format!("{NAME}-webhook")).await?;
     user.until_stamped().await?;
-    let scene = Scene::on(Arc::clone(&fleet), "readme").await?;
+    let scene = Scene::on(Arc::clone(fleet), "readme").await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
     scene.annotate("member1", "web", "true").await?;
@@ -56,7 +69,7 @@ async fn three_commands_install_hub_and_webhook() -> Result<()> {
 
     for cluster in ["host", "member1"] {
         let uninstall = ["uninstall", NAME, "--namespace", NAME];
-        fleet::run(&fleet, cluster, "helm", &uninstall).await?;
+        fleet::run(fleet, cluster, "helm", &uninstall).await?;
     }
     hub.until_idle().await?;
     webhook.until_idle().await?;
@@ -66,10 +79,6 @@ async fn three_commands_install_hub_and_webhook() -> Result<()> {
         !left.iter().any(is_given),
         "the kubeconfig is left: {left:?}"
     );
-    // The other tests' control plane has the fleet's webhook.
-    let flags = Promoter::of(&fleet)?.flags();
-    let enable = ["promote", "control-plane", "enable", &flags[0], &flags[1]];
-    fleet::run(&fleet, "karmada", "kubectl", &enable).await?;
     Ok(())
 }
 

@@ -53,25 +53,21 @@ async fn long_bodies_share_what_memory_there_is() {
     })
     .await;
     let long = vec![b' '; (256 << 10) + (3 << 18)];
-    // Three quarters are taken by one that does not end.
-    let mut holds = fixture.connect().await;
-    holds
-        .send(&head(&format!("Content-Length: {}", 2 << 20)))
-        .await
-        .unwrap();
-    holds.send(&long).await.unwrap();
+    // Three quarters are taken by one that does not end, unless the next one is quicker.
     let crowded = async {
         loop {
-            let mut client = fixture.connect().await;
-            let answer = client.ask(&post(&long)).await;
-            // Until all of the first one's has arrived, there is room.
+            let mut holds = fixture.connect().await;
+            let announced = head(&format!("Content-Length: {}", 2 << 20));
+            holds.send(&announced).await.unwrap();
+            holds.send(&long).await.unwrap();
+            let answer = fixture.connect().await.ask(&post(&long)).await;
             if answer.status == 503 {
-                return;
+                return holds;
             }
             assert_eq!(answer.status, 400);
         }
     };
-    timeout(PATIENCE, crowded).await.unwrap();
+    let holds = timeout(PATIENCE, crowded).await.unwrap();
     assert_served(&fixture).await;
     drop(holds);
     let room = async { while fixture.connect().await.ask(&post(&long)).await.status != 400 {} };
