@@ -24,6 +24,7 @@ mod release;
 mod report;
 mod request;
 mod status;
+mod stripped;
 mod summary;
 mod table;
 mod target;

@@ -9,8 +9,7 @@ use promoter_api::{
 };
 use promoter_domain::{
     object::ObjectKey,
-    plan::{self, Live, Outcome, Plan},
-    strip,
+    plan::{self, Outcome, Plan},
 };
 use promoter_kubernetes::{
     existing,
@@ -29,6 +28,7 @@ use crate::{
     failure::{Failure, chain},
     manifest, namespace,
     request::{self, Step, Wish, phase},
+    stripped::{self, Stripped},
     summary,
 };
 
@@ -40,14 +40,6 @@ pub(crate) struct Preview {
     pub(crate) plan: Box<Plan>,
     /// What would be taken off objects in the member before anything else, as `spec.staleMarks` says.
     pub(crate) stripped: Vec<Stripped>,
-}
-
-/// A member's object with the marks of another Karmada that would be taken off it.
-pub(crate) struct Stripped {
-    /// The object.
-    pub(crate) key: ObjectKey,
-    /// The marks, in words.
-    pub(crate) marks: Vec<String>,
 }
 
 /// An object that would be written.
@@ -158,7 +150,7 @@ pub(crate) async fn run(
         };
         match output {
             None => print(&summary::text(&name, cluster, &preview)),
-            Some(_) => complain(&summary::stripped(&name, cluster, &preview)),
+            Some(_) => complain(&stripped::notes(&name, cluster, &preview.stripped)),
         }
         for rejected in summary::rejections(&name, &preview) {
             complain(&rejected);
@@ -248,30 +240,12 @@ async fn one(
     for (planned, check) in objects.iter_mut().zip(checks) {
         planned.check = check;
     }
-    let stripped = stripped(&plan, &live);
+    let stripped = stripped::of(&plan, &live);
     Ok(Shown::Preview(Preview {
         objects,
         plan,
         stripped,
     }))
-}
-
-/// The marks of another Karmada that the engine would take off before it stages anything.
-fn stripped(plan: &Plan, live: &Live) -> Vec<Stripped> {
-    let live = |key: &ObjectKey| {
-        let mut dependencies = live.dependencies.iter();
-        match dependencies.find(|dependency| dependency.reference.key == *key) {
-            Some(dependency) => dependency.object.as_ref(),
-            None => Some(&live.deployment),
-        }
-    };
-    plan.stale
-        .iter()
-        .map(|key| Stripped {
-            key: key.clone(),
-            marks: live(key).map(strip::marks).unwrap_or_default(),
-        })
-        .collect()
 }
 
 /// The namespace, the Promotion, and each object after its policy.

@@ -5,7 +5,8 @@ use promoter_domain::plan::Plan;
 use serde_json::Value;
 
 use crate::{
-    preview::{Check, Planned, Preview, Stripped, Verb},
+    preview::{Check, Planned, Preview, Verb},
+    stripped::Stripped,
     table::{row, table},
 };
 
@@ -16,7 +17,7 @@ pub(crate) fn text(name: &str, cluster: &str, preview: &Preview) -> String {
         plan,
         stripped,
     } = preview;
-    let mut rows: Vec<_> = stripped.iter().map(taken_off).collect();
+    let mut rows: Vec<_> = stripped.iter().map(Stripped::row).collect();
     rows.extend(objects.iter().map(written));
     rows.extend(left(plan));
     format!(
@@ -26,15 +27,6 @@ pub(crate) fn text(name: &str, cluster: &str, preview: &Preview) -> String {
         running(&plan.before),
         checked(objects)
     )
-}
-
-/// What would be taken off objects in the member, where nothing else of the summary is shown.
-pub(crate) fn stripped(name: &str, cluster: &str, preview: &Preview) -> String {
-    let lines = preview.stripped.iter().map(|Stripped { key, marks }| {
-        let marks = marks.join(", ");
-        format!("note: {name}: of {key} in cluster {cluster} would be taken off: {marks}\n")
-    });
-    lines.collect()
 }
 
 /// What the control plane would not accept.
@@ -50,11 +42,6 @@ pub(crate) fn rejections(name: &str, preview: &Preview) -> Vec<String> {
             _ => None,
         })
         .collect()
-}
-
-fn taken_off(Stripped { key, marks }: &Stripped) -> Vec<String> {
-    let note = format!("taken off in the member: {}", marks.join(", "));
-    row(["strip", &key.to_string(), &note])
 }
 
 fn written(planned: &Planned) -> Vec<String> {
@@ -190,15 +177,6 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
-    }
-
-    #[test]
-    fn what_would_be_taken_off_in_the_member_is_told_where_only_objects_are_printed() {
-        assert_eq!(
-            stripped("shop/web", "member1", &preview(Check::Accepted)),
-            "note: shop/web: of Deployment/web in cluster member1 would be taken off: label \
-             karmada.io/managed, annotation work.karmada.io/name\n"
-        );
     }
 
     #[test]
