@@ -3,9 +3,7 @@
 use promoter_api::promotion::DependencyKind;
 
 use super::*;
-use crate::observation::{
-    PolicySettings, PolicyState, TemplateSettings, TemplateState, WorkState,
-};
+use crate::observation::{PolicySettings, PolicyState, TemplateSettings, TemplateState, WorkState};
 
 fn at(phase: Phase, intent: impl Fn(&mut Intent)) -> Observed {
     let mut observed = Observed {
