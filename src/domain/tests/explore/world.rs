@@ -122,6 +122,10 @@ pub(crate) enum Maker {
     Person,
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Template {
     pub(crate) version: Version,
