@@ -121,10 +121,14 @@ fn federated(request: &Request<'_>, live: &Live, existing: &Existing) -> Result<
         ));
     }
     if let Some(policy) = policy {
-        let bound = existing
-            .binding
-            .as_ref()
-            .and_then(|binding| binding["spec"]["clusters"].as_array());
+        // What a promotion that was given up has left of somebody else's template goes nowhere.
+        let is_left = |binding: &&Value| {
+            binding["spec"]["suspension"]["dispatching"] == true
+                && binding["metadata"]["labels"][marks::POLICY_ID].is_null()
+        };
+        let binding = existing.binding.as_ref();
+        let binding = binding.filter(|binding| !is_left(binding));
+        let bound = binding.and_then(|binding| binding["spec"]["clusters"].as_array());
         let here =
             bound.is_some_and(|clusters| clusters.iter().any(|bound| bound["name"] == *cluster));
         return Err(if here {

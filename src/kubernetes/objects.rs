@@ -12,6 +12,7 @@ use kube::{
     core::Request,
 };
 use promoter_api::marks::FIELD_MANAGER;
+use promoter_domain::observation::Version;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -223,11 +224,39 @@ impl Objects {
         name: &str,
         uid: &str,
     ) -> Result<(), Error> {
+        let preconditions = Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        };
+        self.delete_if(resource, namespace, name, preconditions)
+            .await
+    }
+
+    /// The same, if nobody has written it since it had that version.
+    pub async fn delete_version(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        version: &Version,
+    ) -> Result<(), Error> {
+        let preconditions = Preconditions {
+            uid: Some(version.uid.clone()),
+            resource_version: Some(version.resource_version.clone()),
+        };
+        self.delete_if(resource, namespace, name, preconditions)
+            .await
+    }
+
+    async fn delete_if(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        preconditions: Preconditions,
+    ) -> Result<(), Error> {
         let parameters = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version: None,
-            }),
+            preconditions: Some(preconditions),
             ..DeleteParams::background()
         };
         let request = Request::new(resource.path(namespace)).delete(name, &parameters);

@@ -154,6 +154,14 @@ fn a_template_for_other_clusters_is_another_workload() {
             "ClusterPropagationPolicy everything",
         ),
         (with_template(&json!({})), "no policy"),
+        // It was claimed by the policy of a promotion that was given up.
+        (
+            Existing {
+                binding: Some(left()),
+                ..with_template(&json!({}))
+            },
+            "no policy",
+        ),
     ] {
         assert_eq!(
             checked(&deployment(), &existing),
@@ -549,4 +557,23 @@ fn with_template(annotations: &Value) -> Existing {
 fn binding(clusters: &[&str]) -> Value {
     let clusters: Vec<_> = clusters.iter().map(|name| json!({"name": name})).collect();
     json!({"spec": {"clusters": clusters}})
+}
+
+/// One that a staged policy has left behind.
+fn left() -> Value {
+    let mut binding = binding(&["member1"]);
+    binding["spec"]["suspension"] = json!({"dispatching": true});
+    binding
+}
+
+#[test]
+fn what_is_being_staged_is_federated() {
+    let mut binding = left();
+    binding["metadata"]["labels"] = json!({ (marks::POLICY_ID): "id-1" });
+    let existing = Existing {
+        binding: Some(binding),
+        ..with_template(&json!({"propagationpolicy.karmada.io/name": "deployment.web"}))
+    };
+    let refusal = checked(&deployment(), &existing).unwrap_err();
+    assert_eq!(refusal.reason, Reason::AlreadyFederated);
 }

@@ -168,7 +168,7 @@ pub(super) async fn delete_templates(
     Ok(Flow::Again)
 }
 
-/// Deletes policies as they were seen.
+/// Deletes policies as they were seen: one that a template was staged for since is needed.
 pub(super) async fn delete_policies(
     context: &Context,
     record: &Record,
@@ -180,12 +180,12 @@ pub(super) async fn delete_policies(
         let version = observed
             .object(key)
             .and_then(|object| object.policy_version.as_ref());
-        if let Some(Version { uid, .. }) = version {
+        if let Some(version) = version {
             let name = key.policy_name();
             let resource = Resource::PROPAGATION_POLICY;
             context
                 .control_plane
-                .delete(resource, namespace, &name, uid)
+                .delete_version(resource, namespace, &name, version)
                 .await?;
         }
     }

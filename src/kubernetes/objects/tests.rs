@@ -133,6 +133,26 @@ async fn an_object_is_deleted_only_while_it_is_the_one_that_was_meant() {
 }
 
 #[tokio::test]
+async fn an_object_is_deleted_only_while_it_is_as_it_was_seen() {
+    let server = Server::start(409, &failure(409, "it was changed"));
+    let version = Version {
+        resource_version: "7".to_owned(),
+        uid: "p1".to_owned(),
+    };
+    let resource = Resource::PROPAGATION_POLICY;
+    let answer = server
+        .objects
+        .delete_version(resource, NAMESPACE, "secret.keys", &version)
+        .await;
+    assert!(answer.unwrap_err().is_conflict());
+    let (_, body) = server.asked();
+    assert_eq!(
+        body["preconditions"],
+        json!({"resourceVersion": "7", "uid": "p1"})
+    );
+}
+
+#[tokio::test]
 async fn a_dry_run_asks_for_one_and_a_write_does_not() {
     let object = json!({"metadata": {"name": "web"}});
     for (write, query) in [

@@ -137,8 +137,7 @@ impl World {
         let Object {
             policy, template, ..
         } = &mut self.objects[object];
-        let seen = pending.policies[object].map(|version| version.uid);
-        if policy.is_none_or(|policy| Some(policy.version.uid) != seen) {
+        if policy.is_none_or(|policy| Some(policy.version) != pending.policies[object]) {
             return;
         }
         *policy = None;
@@ -236,6 +235,8 @@ impl World {
                     object.member.marks = false;
                 }
             }
+            // What it is compared with is what was recorded then, and what comes of it is refused.
+            Action::Verify if version != self.record.version => {}
             // It was edited this very moment.
             Action::Verify if self.edit() != Edit::None => {}
             Action::Verify if self.record.expected != Some(self.objects[WORKLOAD].member.edit) => {

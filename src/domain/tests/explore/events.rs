@@ -50,7 +50,8 @@ impl Event {
 impl World {
     /// What may happen next.
     pub(crate) fn events(&self) -> Vec<Event> {
-        if self.violation.is_some() {
+        let anew = matches!(self.record.phase, Phase::Pending | Phase::Waiting);
+        if self.violation.is_some() || (self.once && anew) {
             return Vec::new();
         }
         let mut events: Vec<_> = karmada::events(self)

@@ -1,12 +1,36 @@
 //! The step function under every interleaving of what may happen around it.
 //!
-//! A small world of one workload and one dependency is explored exhaustively: the engine that
-//! does what the step function says, one write at a time, and may die between any two of them;
-//! a second engine with an older view; a person who asks for what they may not have; Karmada, which binds, renders, dispatches and cleans up
-//! whenever it likes; a person who changes their mind; a member that refuses Karmada's writes.
+//! A small world is explored exhaustively: the engine, which does what the step function says, one
+//! write at a time, and may die between any two of them; a second engine with an older view;
+//! Karmada, which claims, binds, renders, dispatches and cleans up whenever it likes, and takes a
+//! claim off once; a person who changes their mind, deletes the Promotion, edits the workload or
+//! scales it; one who asks for what they may not have; one who creates a template of a name that is
+//! being staged; a member that refuses Karmada's writes.
 //!
-//! In every state that can be reached, the invariants of `world` hold; and from every one, the
-//! engine and Karmada alone come to a state in which nothing is left half done.
+//! # What must hold
+//!
+//! - Safety, in every state that can be reached: a member's object is never written to before its
+//!   rehearsal passed, never deleted, never scaled, and no edit of it is lost; nothing is begun for
+//!   somebody who may not have it; what somebody else made is neither changed nor deleted; a policy
+//!   does not go before the template of ours that it claims.
+//! - Liveness, where one engine acts: from every state that can be reached, every way on which only
+//!   the engine and Karmada go on comes to an end, without waiting for luck (there is no way round);
+//!   and what has ended stays so. An end is a promotion with all settled, or nothing staged at all.
+//!   With a second engine that is not so: what it writes late may be left behind, under our hold,
+//!   where nothing takes it up.
+//! - That there is at most one template and one policy for each object cannot be violated, nor can
+//!   the model: their names follow from the object's (`ObjectKey`), and the API server has one
+//!   object of a name.
+//!
+//! # How far it goes
+//!
+//! One workload and one dependency (all that tells whose it is, is what the policy says of it) in
+//! one member; one engine or two; of each thing that people and members may do, one occurrence, in
+//! the combinations of the tests below; any number of crashes. Somebody creates a template while
+//! the promotion is staged or abandoned, not later. With two engines, edits are followed from the
+//! rehearsal until the promotion is begun anew. Versions are not bounded (`versions`).
+//! The tests print how many states there were (`cargo test -p promoter-domain --test explore --
+//! --nocapture`).
 
 #![allow(
     clippy::expect_used,
@@ -23,7 +47,7 @@ mod versions;
 mod world;
 
 use promoter_api::promotion::DesiredState;
-use search::explored;
+use search::{explored, rehearsed};
 use world::World;
 
 #[test]
@@ -126,6 +150,41 @@ fn two_engines_do_no_harm() {
         ..World::new(DesiredState::Promoted)
     };
     explored("two engines", world);
+}
+
+/// Whatever comes between, the worst that they do to each other is that one has to look again.
+#[test]
+fn two_engines_release() {
+    let world = World {
+        may_change_mind: true,
+        second_engine: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("two engines and a release", world);
+}
+
+#[test]
+fn two_engines_roll_back() {
+    let world = World {
+        may_refuse_writes: true,
+        second_engine: true,
+        ..World::new(DesiredState::Promoted)
+    };
+    explored("two engines and a refused commit", world);
+}
+
+#[test]
+fn two_engines_carry_edits() {
+    for guard_installed in [false, true] {
+        let world = World {
+            guard_installed,
+            may_edit: true,
+            once: true,
+            second_engine: true,
+            ..rehearsed()
+        };
+        explored("two engines and edits", world);
+    }
 }
 
 /// It is as if they had deleted it, at the most: what was begun is aborted or finished, as it was

@@ -5,6 +5,8 @@ use std::{
     rc::Rc,
 };
 
+use promoter_api::promotion::{DesiredState, Phase};
+
 use crate::{events::Event, world::World};
 
 /// What is explored, and what came of it.
@@ -30,6 +32,16 @@ pub(crate) fn explored(name: &str, beginning: World) {
         explored.states.len(),
         ends.count()
     );
+}
+
+/// How it is when everything is staged and rehearsed, and nobody has decided on anything yet.
+pub(crate) fn rehearsed() -> World {
+    let explored = Explored::from(World::new(DesiredState::Promoted));
+    let mut states = explored.states.iter();
+    let rehearsed = states.find(|world| {
+        world.record.phase == Phase::Committing && world.engines.iter().all(Option::is_none)
+    });
+    World::clone(rehearsed.expect("a promotion is committed"))
 }
 
 impl Explored {

@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) edit_needs_more: bool,
     /// The rehearsal finds that Karmada's write would replace the pods.
     pub(crate) incompatible: bool,
+    /// A promotion that is begun anew is not followed.
+    pub(crate) once: bool,
     /// Two engines act, neither of which knows of the other.
     pub(crate) second_engine: bool,
     // What may still happen.
@@ -120,6 +122,10 @@ pub(crate) enum Maker {
     Person,
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other"
+)]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Template {
     pub(crate) version: Version,
@@ -226,6 +232,7 @@ impl World {
             may_refuse_writes: false,
             namespace: false,
             objects: Default::default(),
+            once: false,
             owed: false,
             record: Record {
                 answered: 1,
