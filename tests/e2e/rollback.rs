@@ -22,13 +22,13 @@ pub(crate) const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun"
 async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {
     let limits = ["--commit-timeout", "10", "--staging-timeout", "20"];
     let fleet = fleet::rough(&limits).await?;
-    try_join5(
+    Box::pin(try_join5(
         alone(&fleet),
         beside_another(&fleet),
         deceived(&fleet),
         unanswered(&fleet),
         unrendered(&fleet),
-    )
+    ))
     .await?;
     Ok(())
 }

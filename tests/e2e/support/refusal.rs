@@ -36,7 +36,7 @@ impl Scene {
         self.assert_nothing_federated().await?;
         if let Some(member) = self.origin(&promotion).await {
             let allowed = Allowed::Kubernetes;
-            self.assert_unwritten(name, member, allowed).await?;
+            Box::pin(self.assert_unwritten(name, member, allowed)).await?;
         }
         Ok(promotion)
     }
@@ -51,8 +51,8 @@ impl Scene {
     ) -> Result<Value> {
         let promotion = self.told_why(name, Phase::Refused, reason, words).await?;
         if let Some(member) = self.origin(&promotion).await {
-            self.assert_unwritten(name, member, Allowed::Karmada)
-                .await?;
+            let allowed = Allowed::Karmada;
+            Box::pin(self.assert_unwritten(name, member, allowed)).await?;
         }
         Ok(promotion)
     }

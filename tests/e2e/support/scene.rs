@@ -195,7 +195,7 @@ impl Scene {
             "metadata": {"name": name},
             "spec": spec,
         });
-        self.watch_writes(name, member).await?;
+        Box::pin(self.watch_writes(name, member)).await?;
         user.create(&promotion).await?;
         Ok(())
     }
