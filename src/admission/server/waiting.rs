@@ -178,7 +178,9 @@ mod tests {
     use super::*;
 
     fn ago(seconds: u64) -> Instant {
-        Instant::now() - Duration::from_secs(seconds)
+        Instant::now()
+            .checked_sub(Duration::from_secs(seconds))
+            .unwrap()
     }
 
     /// Connections of a server that has run for a while.
@@ -218,7 +220,7 @@ mod tests {
         let place = waiting.enter();
         place.waits_for_body(Instant::now());
         assert!(!waiting.dismiss());
-        place.waits_for_body(Instant::now() - UNDISTURBED);
+        place.waits_for_body(Instant::now().checked_sub(UNDISTURBED).unwrap());
         assert!(waiting.dismiss());
     }
 
