@@ -25,10 +25,11 @@ async fn an_edit_that_is_taken_back_costs_no_back_off() -> Result<()> {
     Workload::new("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
     let hub = Hub::start(&scene, "promoter-taken-back", &["--leader-elect=false"]).await?;
-    hub.proxy.set(Rule::HoldAt(policies("patch")));
+    // By the first one it is written down whose the template is, by the second Karmada may write.
+    hub.proxy.set(Rule::HoldAt(policies("patch", 2)));
     scene.promote("web", "member1").await?;
 
-    // It has looked for the last time, and is about to let Karmada write.
+    // It has looked for the last time.
     hub.proxy.until_held().await?;
     edit(&scene, &json!(7)).await?;
     hub.proxy.pass_held();
@@ -68,7 +69,7 @@ async fn a_policy_of_that_name_that_comes_in_is_not_taken() -> Result<()> {
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
     let hub = Hub::start(&scene, "promoter-comes-in", &["--leader-elect=false"]).await?;
-    hub.proxy.set(Rule::HoldAt(policies("create")));
+    hub.proxy.set(Rule::HoldAt(policies("create", 1)));
     scene.promote("web", "member1").await?;
 
     hub.proxy.until_held().await?;
@@ -110,10 +111,10 @@ async fn a_policy_of_that_name_that_comes_in_is_not_taken() -> Result<()> {
     hub.stop().await
 }
 
-/// The first write of this sort to a policy.
-fn policies(verb: &'static str) -> Point {
+/// A write of this sort to a policy.
+fn policies(verb: &'static str, ordinal: usize) -> Point {
     Point {
-        ordinal: 1,
+        ordinal,
         write: Write {
             cluster: "karmada".to_owned(),
             resource: "propagationpolicies".to_owned(),
