@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What a run without `--full` may take when the fleet's programs are there.
-const LIMIT: Duration = Duration::from_mins(25);
+const LIMIT: Duration = Duration::from_mins(35);
 
 /// A run, part by part.
 pub(super) struct Parts {
