@@ -8,7 +8,10 @@ use crate::support::{
     Kind, Kubectl, Promoter, Scene, Workload, fleet,
     kubectl::bind,
     kubectl_promote,
-    opting_in::{ACCEPTED, ALICE, VERDICT, assert_accepted, assert_stamp, create, stamp_of},
+    opting_in::{
+        ACCEPTED, ALICE, VERDICT, assert_accepted, assert_stamp, create, stamp_of,
+        until_may_promote,
+    },
 };
 
 /// The ways to the webhook.
@@ -52,6 +55,7 @@ async fn everything_is_answered(reached: Reached) -> Result<()> {
     ensure!(enabled.error.is_empty(), "{enabled:?}");
 
     let stamp = stamp_of(&scene).await?;
+    until_may_promote(&scene, ALICE).await?;
     created(&scene, &stamp).await?;
     changed(&scene, &stamp).await?;
     edited(&scene, &stamp).await?;

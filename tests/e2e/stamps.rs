@@ -11,7 +11,7 @@ use crate::{
     support::{
         Cluster, Identity, Kind, Kubectl, Promoter, Scene, Workload, fleet, karmada_in,
         kubectl::{bind, rules_of},
-        opting_in::{ALICE, installation},
+        opting_in::{ALICE, installation, until_may_promote},
         user::User,
     },
     unanswered::{Webhook, enable, ordinary_updates_pass, what_is_federated_goes_on},
@@ -409,6 +409,7 @@ impl Forged<'_> {
 async fn people(scene: &Scene) -> Result<()> {
     for user in [ALICE, BOB] {
         bind(scene, "member1", user, "edit").await?;
+        until_may_promote(scene, user).await?;
         let user = User::of(scene, user).await?;
         user.may("member1", &[("patch", "apps", "deployments/status")])
             .await?;

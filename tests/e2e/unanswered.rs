@@ -13,7 +13,7 @@ use crate::{
         Answer, Hub, Kind, Kubectl, Promoter, Scene, Workload, fleet,
         kubectl::bind,
         kubectl_promote,
-        opting_in::{ALICE, assert_stamp, create},
+        opting_in::{ALICE, assert_stamp, create, until_may_promote},
     },
 };
 
@@ -97,6 +97,7 @@ async fn an_opt_in_that_nobody_answers_is_refused_or_kept_as_the_administrator_h
     let annotate = ["annotate", "deployment", "web", &enabled];
 
     enable(&scene, &promoter, Webhook::DownAndMissed).await?;
+    until_may_promote(&scene, ALICE).await?;
     let answer = alice.run(&annotate).await?;
     answer.assert_error(1, &["failed calling webhook", "verdict.promote.karmada.io"])?;
 

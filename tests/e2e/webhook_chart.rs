@@ -369,6 +369,14 @@ async fn assert_least_rights(host: &Host) -> Result<()> {
             *webhooks.pointer_mut(pointer).expect("it is there") = value;
             json!({"webhooks": webhooks})
         };
+        // An API server goes by a policy a moment after it was created.
+        eventually("the policy is in force", LIMIT, async || {
+            let everything = json!({"webhooks": []});
+            let tried = webhook.dry_patch(&kind, OPT_IN_POLICY, &everything).await;
+            ensure!(tried.is_err(), "{tried:?}");
+            Ok(())
+        })
+        .await?;
         for (other, is_bundle) in [
             (webhooks("/0/clientConfig/caBundle", json!("")), true),
             (webhooks("/0/clientConfig/service/path", json!("/")), false),

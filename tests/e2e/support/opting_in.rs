@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use promoter_api::marks::{OPT_IN_POLICY, REQUESTED_BY};
 
-use super::{Answer, Kind, Scene, Workload};
+use super::{Answer, Kind, Scene, Workload, user::User};
 
 /// Somebody who works in member1.
 pub(crate) const ALICE: &str = "alice";
@@ -68,4 +68,18 @@ pub(crate) async fn installation(scene: &Scene) -> Result<String> {
         .and_then(|variable| variable["expression"].as_str())
         .context("the policy names no installation")?;
     Ok(installation.trim_matches('"').to_owned())
+}
+
+/// Waits until the roles of people have the verb that opting in takes, which the member adds to them
+/// a moment after its admission was installed.
+pub(crate) async fn until_may_promote(scene: &Scene, user: &str) -> Result<()> {
+    let user = User::of(scene, user).await?;
+    scene
+        .eventually("the role has the verb", async || {
+            let promote = ("promote", "apps", "deployments");
+            let may = user.is_allowed(scene.member("member1"), &promote).await?;
+            ensure!(may, "{} may not promote yet", user.name);
+            Ok(())
+        })
+        .await
 }
