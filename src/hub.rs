@@ -13,6 +13,7 @@ use promoter_annotation::Unstamped;
 use promoter_domain::opt_in::{OptIn, OptIns};
 use promoter_engine::{Context, Limits, controller};
 use promoter_kubernetes::{events::Events, members::Members, objects::Objects, resource::Resource};
+use tokio::time::sleep;
 
 use crate::{
     connect::connect,
@@ -76,13 +77,11 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
     } = arguments;
     let client = connect(kubeconfig, context).await?;
     let control_plane = Objects::new(client.clone(), "the control plane");
-    control_plane
-        .list(Resource::PROMOTION, Some("default"), None)
-        .await
-        .context(
-            "the control plane does not serve Promotions to this user; `kubectl promote \
-             control-plane enable` installs there what the hub needs",
-        )?;
+    let stopped = Stopped::listen()?;
+    tokio::select! {
+        served = until_served(&control_plane) => served?,
+        () = stopped.wait() => return Ok(()),
+    }
     let instance = std::env::var("HOSTNAME").unwrap_or_default();
     let election = election.election(&control_plane, &instance)?;
     let hub = Hub {
@@ -96,7 +95,7 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
         control_plane,
         instance,
         opt_ins: Arc::new(OptIns::from(opt_in)),
-        stopped: Stopped::listen()?,
+        stopped,
         unstamped: if adopt_unstamped {
             Unstamped::Adopt
         } else {
@@ -106,6 +105,35 @@ pub(crate) async fn run(arguments: HubArguments) -> anyhow::Result<()> {
     match &election {
         Some(election) => while_leading(election, || hub.act(), &hub.stopped).await,
         None => hub.act().await,
+    }
+}
+
+/// Waits until the control plane answers. An answer that asking again does not change is an error,
+/// so that whoever has just started the hub learns of it.
+async fn until_served(control_plane: &Objects) -> anyhow::Result<()> {
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    let mut delay = Duration::from_secs(1);
+    loop {
+        let listed = control_plane.list(Resource::PROMOTION, Some("default"), None);
+        let Err(error) = listed.await else {
+            return Ok(());
+        };
+        if error.is_unauthorized() {
+            return Err(error).context(
+                "the control plane does not know this user; give the hub the kubeconfig of one \
+                 that it knows",
+            );
+        }
+        if error.is_forbidden() || error.is_not_found() {
+            return Err(error).context(
+                "the control plane does not serve Promotions to this user; `kubectl promote \
+                 control-plane enable` installs there what the hub needs",
+            );
+        }
+        tracing::warn!("the hub cannot begin yet, trying again in {delay:?}: {error}");
+        sleep(delay).await;
+        delay = delay.saturating_mul(2).min(LONGEST);
     }
 }
 

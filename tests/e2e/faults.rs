@@ -59,6 +59,24 @@ async fn round(scene: &Scene, seed: u64) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_nobody_answers_at_first_begins_when_somebody_does() -> Result<()> {
+    let fleet = fleet::rough_for_hubs().await?;
+    let scene = Scene::on(Arc::clone(&fleet), "begins").await?;
+    Workload::new("web").deploy(&scene, "member1").await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    let hub = Hub::start(&scene, "promoter-begins", &["--leader-elect=false"]).await?;
+
+    // A hub that gives up is not started again by anybody here.
+    hub.restart(Rule::First(3, Fault::Cut)).await?;
+    scene.promoted("web", "member1").await?;
+
+    let failed = hub.proxy.faults();
+    ensure!(failed == [(Fault::Cut, 3)].into(), "{failed:?}");
+    before.assert_untouched().await?;
+    hub.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watches_that_are_cut_or_expired_are_opened_again() -> Result<()> {
     let fleet = fleet::rough_for_hubs().await?;
     let scene = Scene::on(Arc::clone(&fleet), "watches").await?;

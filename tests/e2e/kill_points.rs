@@ -35,6 +35,9 @@ use crate::{
 /// How many promoters are killed side by side.
 const LANES: usize = 4;
 
+/// What the namespaces of the runs begin with.
+const NAMESPACES: &str = "kill";
+
 /// How many of the runs are done when not all of them are.
 const SAMPLE: usize = 24;
 
@@ -194,7 +197,7 @@ async fn tell(fleet: &Arc<Fleet>, lane: usize, kill: &Kill, tally: &Tally) -> Re
 
 /// A promotion and a release.
 async fn federated(fleet: &Arc<Fleet>, lane: usize, kill: Option<&Kill>) -> Result<[Did; 2]> {
-    let scene = Scene::on(Arc::clone(fleet), "kill").await?;
+    let scene = Scene::on(Arc::clone(fleet), NAMESPACES).await?;
     Workload::typical("web").deploy(&scene, "member1").await?;
     let before = Before::take(&scene, "member1", "web").await?;
     let hub = Hub::start(&scene, &promoter(lane), &["--leader-elect=false"]).await?;
@@ -364,7 +367,7 @@ fn promoter(lane: usize) -> String {
     format!("{}-{lane}", fleet::PROMOTER)
 }
 
-/// Everything that was ever created of what the promoter creates.
+/// Everything that was ever created of what the promoter creates, here and by the tests beside.
 struct Created(Vec<Recording>);
 
 impl Created {
@@ -382,7 +385,7 @@ impl Created {
         Ok(Self(recordings))
     }
 
-    /// Fails if anything was created a second time.
+    /// Fails if anything was created a second time in a namespace of these runs.
     fn assert_nothing_twice(&self) -> Result<()> {
         let mut uids = BTreeMap::<String, BTreeSet<String>>::new();
         for recording in &self.0 {
@@ -390,6 +393,9 @@ impl Created {
                 let metadata = &object["metadata"];
                 let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let (namespace, name) = (word(&metadata["namespace"]), word(&metadata["name"]));
+                if !namespace.starts_with(NAMESPACES) {
+                    continue;
+                }
                 let object = format!("{} {namespace}/{name}", word(&object["kind"]));
                 uids.entry(object)
                     .or_default()

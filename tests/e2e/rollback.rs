@@ -20,7 +20,7 @@ pub(crate) const REHEARSALS_ONLY: &str = "has(request.dryRun) && request.dryRun"
 
 #[tokio::test]
 async fn a_refused_commit_is_rolled_back_by_itself() -> Result<()> {
-    let limits = ["--commit-timeout", "10", "--staging-timeout", "45"];
+    let limits = ["--commit-timeout", "20", "--staging-timeout", "60"];
     let fleet = fleet::rough(&limits).await?;
     Box::pin(try_join5(
         alone(&fleet),

@@ -78,6 +78,14 @@ impl Hub {
         Ok((done, did))
     }
 
+    /// Starts the hub anew, with this going wrong from its first request on.
+    pub(crate) async fn restart(&self, rule: Rule) -> Result<()> {
+        self.fleet.kill(&self.process).await?;
+        self.proxy.set(rule);
+        self.fleet.restart(&self.process).await?;
+        Ok(())
+    }
+
     /// Ends the hub.
     pub(crate) async fn stop(self) -> Result<()> {
         self.fleet.kill(&self.process).await?;

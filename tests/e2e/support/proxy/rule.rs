@@ -49,6 +49,8 @@ pub(crate) struct Point {
 pub(crate) enum Rule {
     /// At one write.
     At(Point, Fault),
+    /// At so many requests, one after the other, from now on.
+    First(usize, Fault),
     /// At one write everything stands still, until the test lets it go on.
     HoldAt(Point),
     /// Never.
@@ -158,6 +160,9 @@ impl Rules {
                 Some(fault)
             }
             Rule::At(..) | Rule::HoldAt(_) | Rule::Never => None,
+            Rule::First(most, fault) => {
+                (self.faults.values().sum::<usize>() < *most).then_some(*fault)
+            }
             Rule::Random { most, one_in, seed } => {
                 if self.faults.values().sum::<usize>() >= *most || asked.is_watch() {
                     return None;
