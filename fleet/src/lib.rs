@@ -36,6 +36,6 @@ pub use certificates::CertificateError;
 pub use client::ClientError;
 pub use error::Error;
 pub use fleet::{Fleet, ProcessStatus, ServerCertificate};
-pub use options::{FleetOptions, Speed};
+pub use options::{Audit, FleetOptions, Speed};
 pub use process::{Process, ProcessError, Program};
 pub use programs::{Programs, ProgramsError};

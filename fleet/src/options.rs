@@ -15,10 +15,22 @@ pub struct FleetOptions {
     pub host: bool,
     /// How fast Karmada and the controllers may go.
     pub speed: Speed,
-    /// Whether every API server writes an audit log (metadata only) beside its log.
-    pub audit: bool,
+    /// What every API server writes into an audit log beside its log.
+    pub audit: Audit,
     /// Whether the logs stay when the fleet goes.
     pub keep_logs: bool,
+}
+
+/// Which requests are told in an audit log: who asked what, without what was said.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Audit {
+    /// There is no audit log.
+    #[default]
+    Nothing,
+    /// Every request. That is a lot.
+    Everything,
+    /// Those of these users.
+    Users(Vec<String>),
 }
 
 /// The limits that Karmada's and Kubernetes' components put on themselves. To be named with every
@@ -41,7 +53,7 @@ impl Default for FleetOptions {
             members: 2,
             host: false,
             speed: Speed::default(),
-            audit: false,
+            audit: Audit::default(),
             keep_logs: false,
         }
     }
@@ -78,9 +90,9 @@ impl FleetOptions {
         self
     }
 
-    /// Sets whether the API servers write audit logs.
+    /// Sets what the API servers write into audit logs.
     #[must_use]
-    pub fn audit(mut self, audit: bool) -> Self {
+    pub fn audit(mut self, audit: Audit) -> Self {
         self.audit = audit;
         self
     }

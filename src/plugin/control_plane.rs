@@ -33,6 +33,8 @@ pub(crate) async fn run(
                 return Ok(Exit::Done);
             }
             let control_plane = open().await?.control_plane;
+            let surplus = install::surplus(everything().objects(), &objects);
+            install::remove(&control_plane, &surplus).await?;
             install::apply(&control_plane, &objects).await?;
             until_in_force(&control_plane, arguments).await?;
         }
@@ -63,9 +65,9 @@ fn installed(arguments: &Enable) -> anyhow::Result<control_plane::ControlPlane> 
     })
 }
 
-async fn disable(control_plane: &Objects) -> anyhow::Result<()> {
-    // Which objects there are does not depend on what they say.
-    let mut objects = control_plane::ControlPlane {
+/// Everything that can be installed. What it says does not matter, only which objects it is.
+pub(crate) fn everything() -> control_plane::ControlPlane {
+    control_plane::ControlPlane {
         hub_user: String::new(),
         webhook: Some(Webhook {
             address: Address::Url(String::new()),
@@ -73,7 +75,10 @@ async fn disable(control_plane: &Objects) -> anyhow::Result<()> {
         }),
         webhook_user: String::new(),
     }
-    .objects();
+}
+
+async fn disable(control_plane: &Objects) -> anyhow::Result<()> {
+    let mut objects = everything().objects();
     objects.retain(|object| object["kind"] != "CustomResourceDefinition");
     // The hub loses its rights first: it must not act when nothing says any more for whom.
     objects.reverse();

@@ -36,6 +36,15 @@ pub(crate) async fn remove(place: &Objects, objects: &[Value]) -> anyhow::Result
     Ok(removed)
 }
 
+/// What can be installed and is not wanted, in the order in which it is to be removed.
+pub(crate) fn surplus(everything: Vec<Value>, wanted: &[Value]) -> Vec<Value> {
+    let is_wanted = |object: &Value| wanted.iter().any(|other| is_same(object, other));
+    let mut surplus = everything;
+    surplus.retain(|object| !is_wanted(object));
+    surplus.reverse();
+    surplus
+}
+
 /// The metadata of an object as it is there.
 pub(crate) async fn find(place: &Objects, object: &Value) -> anyhow::Result<Option<Value>> {
     let resource = resource(object)?;
@@ -70,7 +79,7 @@ pub(crate) fn authorities(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Whether two objects are of the same kind and name.
-pub(crate) fn is_same(object: &Value, other: &Value) -> bool {
+fn is_same(object: &Value, other: &Value) -> bool {
     object["kind"] == other["kind"] && name(object) == name(other)
 }
 
@@ -94,30 +103,36 @@ fn resource(object: &Value) -> anyhow::Result<Resource> {
 
 #[cfg(test)]
 mod tests {
-    use promoter_installation::{
-        control_plane::ControlPlane,
-        webhook::{Address, Webhook},
-    };
+    use serde_json::json;
 
     use super::*;
-    use crate::member;
+    use crate::{control_plane, member};
 
     #[test]
     fn everything_of_a_control_plane_and_of_a_member_can_be_installed() {
-        let everything = ControlPlane {
-            hub_user: "hub".to_owned(),
-            webhook: Some(Webhook {
-                address: Address::Url("https://webhook.example".to_owned()),
-                authorities: None,
-            }),
-            webhook_user: "webhook".to_owned(),
-        };
+        let in_control_plane = control_plane::everything();
         let in_member = member::everything();
-        for object in everything.objects().into_iter().chain(in_member.objects()) {
+        for object in in_control_plane
+            .objects()
+            .into_iter()
+            .chain(in_member.objects())
+        {
             let path = resource(&object).unwrap().path(None);
             let api_version = object["apiVersion"].as_str().unwrap();
             assert!(path.starts_with(&format!("/apis/{api_version}/")), "{path}");
             assert!(!name(&object).is_empty());
         }
+    }
+    #[test]
+    fn what_is_not_wanted_is_removed_from_the_last_to_the_first() {
+        let object = |name: &str| json!({"kind": "ClusterRole", "metadata": {"name": name}});
+        let everything = ["a", "b", "c", "d"].map(object).to_vec();
+        let wanted = [object("b")];
+
+        let names: Vec<_> = surplus(everything, &wanted)
+            .iter()
+            .map(|it| name(it).to_owned())
+            .collect();
+        assert_eq!(names, ["d", "c", "a"]);
     }
 }

@@ -89,9 +89,7 @@ async fn enable(
     };
     let wanted = wanted(arguments, user, installation)?;
     let objects = wanted.objects();
-    let mut surplus = everything().objects();
-    surplus.retain(|object| !objects.iter().any(|other| install::is_same(object, other)));
-    surplus.reverse();
+    let surplus = install::surplus(everything().objects(), &objects);
     install::remove(&reached, &surplus).await.map_err(unable)?;
     install::apply(&reached, &objects).await.map_err(unable)?;
     check(&reached, &wanted, &member.cluster).await?;
@@ -203,11 +201,7 @@ async fn installation(
     karmada_user: &str,
 ) -> Result<Option<String>, objects::Error> {
     let (policy, binding) = policy(reached, OPT_IN_POLICY).await?;
-    Ok(opt_in::kept(
-        policy.as_ref(),
-        binding.as_ref(),
-        karmada_user,
-    ))
+    Ok(opt_in::check(policy.as_ref(), binding.as_ref(), karmada_user).ok())
 }
 
 async fn policy(

@@ -4,7 +4,15 @@ use anyhow::{Result, ensure};
 use promoter_api::promotion::Phase;
 use serde_json::{Value, json};
 
-use crate::support::{Before, Kind, Rules, Scene, Workload, until_running};
+use crate::{
+    rollback::REHEARSALS_ONLY,
+    support::{
+        Before, Kind, Rules, Scene, Workload,
+        edits::{assert_unmarked, replica_sets},
+        sight::{Sight, until_sight},
+        until_running,
+    },
+};
 
 #[tokio::test]
 async fn a_horizontal_pod_autoscaler_goes_on_deciding() -> Result<()> {
@@ -144,4 +152,101 @@ fn scaled_objects() -> Value {
             }],
         },
     })
+}
+
+#[tokio::test]
+async fn replicas_that_are_changed_during_the_commit_stay() -> Result<()> {
+    let scene = Scene::new("guarded-scale").await?;
+    let deployments = Kind::deployment();
+    Workload::new("web").deploy(&scene, "member1").await?;
+    scene.promote("web", "member1").await?;
+    until_sight(&scene, "member1", "web", Sight::Phase(Phase::Committing)).await?;
+
+    let words = ["scale", "deployment", "web", "--replicas=5"];
+    scene.kubectl("member1", &words).await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    assert_scaled(&scene, 5).await?;
+    // From now on the control plane decides, where nothing scales it.
+    let patch = json!({"spec": {"replicas": 3}});
+    scene.karmada.patch(&deployments, "web", &patch).await?;
+    scene
+        .eventually("three replicas are wanted in member1", async || {
+            let live = scene.member("member1").get(&deployments, "web").await?;
+            ensure!(live["spec"]["replicas"] == 3, "{}", live["spec"]);
+            Ok(())
+        })
+        .await
+}
+
+#[tokio::test]
+async fn replicas_that_an_autoscaler_changes_during_the_commit_stay() -> Result<()> {
+    let scene = Scene::new("guarded-autoscaler").await?;
+    let autoscaler = json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "maxReplicas": 9,
+            "minReplicas": 2,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        },
+    });
+    Workload::new("web")
+        .with(autoscaler)
+        .deploy(&scene, "member1")
+        .await?;
+    // The autoscaler takes its time, so Karmada has to take its time, too.
+    let mut held = Rules::refuse_karmada(&scene, "member1", REHEARSALS_ONLY, "not yet").await?;
+    scene.promote("web", "member1").await?;
+    until_sight(&scene, "member1", "web", Sight::Resumed).await?;
+
+    scaled_by_autoscaler(&scene, 5).await?;
+    let promotion = scene.karmada.get(&Kind::promotion(), "web").await?;
+    let phase = &promotion["status"]["phase"];
+    ensure!(phase == "Committing", "it is {phase} by now");
+    held.lift().await?;
+
+    scene.until_phase("web", Phase::Promoted).await?;
+    assert_scaled(&scene, 5).await?;
+    // And it goes on, as the one who decides.
+    scaled_by_autoscaler(&scene, 6).await?;
+    let patch = json!({"spec": {"minReadySeconds": 1, "replicas": 3}});
+    let deployments = Kind::deployment();
+    scene.karmada.patch(&deployments, "web", &patch).await?;
+    scene
+        .eventually("the edit has arrived", async || {
+            let live = scene.member("member1").get(&deployments, "web").await?;
+            ensure!(live["spec"]["minReadySeconds"] == 1, "{}", live["spec"]);
+            Ok(())
+        })
+        .await?;
+    assert_scaled(&scene, 6).await
+}
+
+/// Has the autoscaler want so many replicas: with less than its minimum, it scales without metrics.
+async fn scaled_by_autoscaler(scene: &Scene, replicas: u32) -> Result<()> {
+    let member = scene.member("member1");
+    let autoscalers = Kind::new("autoscaling/v2", "HorizontalPodAutoscaler");
+    let patch = json!({"spec": {"minReplicas": replicas}});
+    member.patch(&autoscalers, "web", &patch).await?;
+    let what = format!("the autoscaler wants {replicas} replicas");
+    scene
+        .eventually(&what, async || {
+            let live = member.get(&Kind::deployment(), "web").await?;
+            ensure!(live["spec"]["replicas"] == replicas, "{}", live["spec"]);
+            Ok(())
+        })
+        .await
+}
+
+/// Fails unless so many replicas of the workload run, all of them of its only ReplicaSet.
+async fn assert_scaled(scene: &Scene, replicas: u32) -> Result<()> {
+    until_running(scene, "member1", "web").await?;
+    let member = scene.member("member1");
+    let live = member.get(&Kind::deployment(), "web").await?;
+    ensure!(live["spec"]["replicas"] == replicas, "{}", live["spec"]);
+    let count = replica_sets(scene, "member1", "web").await?.len();
+    ensure!(count == 1, "there are {count} ReplicaSets");
+    assert_unmarked(scene, "member1", "web").await
 }

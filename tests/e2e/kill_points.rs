@@ -22,11 +22,10 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, watch};
 
 use crate::{
-    guard,
     refuse::override_deployments,
     rollback::REHEARSALS_ONLY,
     support::{
-        Before, Did, Hub, Kind, Recording, Rules, Scene, Workload, fleet, marks,
+        Before, Did, Hub, Kind, Recording, Rules, Scene, Workload, edits, fleet, marks,
         proxy::{Fault, Point, Rule},
         sample, settled,
     },
@@ -294,7 +293,7 @@ async fn edited(fleet: &Arc<Fleet>, lane: usize, kill: Option<&Kill>) -> Result<
     Workload::typical("web").deploy(&scene, "member1").await?;
     let says = "the shop opens at nine";
     let mut rules = Rules::refuse_karmada(&scene, "member1", REHEARSALS_ONLY, says).await?;
-    let change = guard::changed_image(&scene, "member1", "web").await?;
+    let change = edits::changed_image(&scene, "member1", "web").await?;
     let hub = Hub::start(&scene, &promoter(lane), &["--leader-elect=false"]).await?;
 
     let ask = async || {
@@ -309,7 +308,7 @@ async fn edited(fleet: &Arc<Fleet>, lane: usize, kill: Option<&Kill>) -> Result<
                 Ok(())
             })
             .await?;
-        guard::edit(&scene, "member1", "web", &change).await?;
+        edits::edit(&scene, "member1", "web", &change).await?;
         rules.lift().await
     };
     let edited = until(
@@ -321,7 +320,7 @@ async fn edited(fleet: &Arc<Fleet>, lane: usize, kill: Option<&Kill>) -> Result<
         ask,
     )
     .await?;
-    guard::assert_edit_kept(&scene, "member1", "web").await?;
+    edits::assert_edit_kept(&scene, "member1", "web").await?;
     settled::assert_typical(&scene, "web").await?;
     hub.stop().await?;
     Ok(edited)

@@ -32,6 +32,7 @@ mod held;
 mod kill_points;
 mod kubernetes_cases;
 mod large;
+mod late_edits;
 mod leader;
 mod managed;
 mod meanwhile;

@@ -290,6 +290,10 @@ async fn the_control_plane_is_enabled_and_disabled_by_its_administrator() -> Res
     ];
     let answer = kubectl_promote(&scene, &wrong).await?;
     answer.assert_error(0, &["warning", "https://127.0.0.1:1", "certificate"])?;
+    // One that is not named any more is not called any more.
+    let answer = kubectl_promote(&scene, &["control-plane", "enable"]).await?;
+    let words = "mutatingwebhookconfigurations/karmada-promoter deleted";
+    assert_quiet(&answer, words)?;
     let answer = kubectl_promote(&scene, &enable).await?;
     assert_quiet(&answer, "customresourcedefinitions")?;
     // The hub has its rights again.

@@ -3,16 +3,10 @@
 use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
 
 use super::{Boot, BootError};
-use crate::layout::Layout;
-
-const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- level: Metadata
-";
+use crate::{layout::Layout, options::Audit};
 
 /// What Karmada keeps its own objects in.
 const NAMESPACES: &str = "apiVersion: v1
@@ -57,9 +51,29 @@ impl Boot {
     }
 }
 
-pub(super) fn write_audit_policy(layout: &Layout) -> Result<(), BootError> {
+/// Writes the policy of the API servers' audit logs, if there are to be any.
+pub(super) fn write_audit_policy(layout: &Layout, audit: &Audit) -> Result<(), BootError> {
+    let Some(policy) = audit_policy(audit) else {
+        return Ok(());
+    };
     let path = layout.audit_policy();
-    std::fs::write(&path, AUDIT_POLICY).map_err(BootError::io(format!("write {}", path.display())))
+    std::fs::write(&path, policy.to_string())
+        .map_err(BootError::io(format!("write {}", path.display())))
+}
+
+/// YAML is a superset of JSON.
+fn audit_policy(audit: &Audit) -> Option<Value> {
+    let rule = match audit {
+        Audit::Nothing => return None,
+        Audit::Everything => json!({"level": "Metadata"}),
+        Audit::Users(users) => json!({"level": "Metadata", "users": users}),
+    };
+    Some(json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [rule, {"level": "None"}],
+    }))
 }
 
 fn render(from: &Path, to: &Path, addresses: &Addresses<'_>) -> std::io::Result<()> {

@@ -4,6 +4,7 @@ use super::{Boot, BootError, reserve, wait::has_condition};
 use crate::{
     client::Api,
     components::{self, ApiServer, ClusterFiles},
+    options::Audit,
 };
 
 pub(super) struct Member {
@@ -72,7 +73,7 @@ impl Boot {
         let server = ApiServer {
             port: port.number(),
             etcd,
-            audit: self.options.audit.then_some((&policy, &audit)),
+            audit: (self.options.audit != Audit::Nothing).then_some((&policy, &audit)),
         };
         let program = components::kube_apiserver(&self.programs, &files, &server);
         self.spawn(&name, program, [port])?;

@@ -101,7 +101,7 @@ pub(crate) struct Boot {
 impl Boot {
     /// Brings everything up: returns when each member is joined and ready, with etcd's port.
     pub(crate) async fn fleet(&self, members: &[String]) -> Result<u16, BootError> {
-        manifests::write_audit_policy(&self.layout)?;
+        manifests::write_audit_policy(&self.layout, &self.options.audit)?;
         let etcd = self.etcd().await?;
         let host = async {
             if self.options.host {

@@ -183,7 +183,8 @@ pub(super) async fn rehearse_one(
             return Ok(Err(Refusal::new(
                 Reason::LateEdit,
                 format!(
-                    "{key} of namespace {namespace} in cluster {} has gone meanwhile",
+                    "{key} of namespace {namespace} in cluster {} has gone meanwhile; it is \
+                     planned again",
                     member.name
                 ),
             )));

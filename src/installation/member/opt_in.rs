@@ -128,7 +128,9 @@ pub(super) fn policy(installation: &str, karmada_user: &str) -> Value {
 }
 
 /// Whether what is installed pins stamps, for Karmada's user. Tells the installation's name, which
-/// every stamp that it lets pass begins with.
+/// every stamp that it lets pass begins with. Only such a name is kept when it is installed anew:
+/// otherwise somebody may have stamped what they liked meanwhile, and the name is written on
+/// everything that opts in, and so is no secret from those who wait for such a moment.
 pub fn check(
     policy: Option<&Value>,
     binding: Option<&Value>,
@@ -142,14 +144,6 @@ pub fn check(
     let wanted = self::policy(&installation, karmada_user);
     super::check(OPT_IN_POLICY, (found, &wanted), binding, karmada_user)?;
     Ok(installation)
-}
-
-/// The name of an installation that is there, and pins stamps as this version would have them.
-/// Nothing where somebody may have stamped what they liked meanwhile: the name is written on
-/// everything that opts in, and so is no secret from those who wait for such a moment.
-#[must_use]
-pub fn kept(policy: Option<&Value>, binding: Option<&Value>, karmada_user: &str) -> Option<String> {
-    check(policy, binding, karmada_user).ok()
 }
 
 /// The installation's name, as a policy has it.

@@ -182,7 +182,25 @@ fn a_policy_that_pins_less_does_not_count() {
     // Stamps of another installation than it says.
     let mut other = policy.clone();
     other["spec"]["variables"][0]["expression"] = json!("\"99999999\"");
-    for wrong in [&lax, &selective, &nameless, &short, &other] {
+    let changed = |pointer: &str, value: Value| {
+        let mut changed = policy.clone();
+        *changed["spec"].pointer_mut(pointer).unwrap() = value;
+        changed
+    };
+    let permissive = changed("/validations/2/expression", json!("true"));
+    let absent = changed("/matchConditions/0/expression", json!("false"));
+    let labels = json!({"matchLabels": {"a": "b"}});
+    let elsewhere = changed("/matchConstraints/namespaceSelector", labels);
+    for wrong in [
+        &lax,
+        &selective,
+        &nameless,
+        &short,
+        &other,
+        &permissive,
+        &absent,
+        &elsewhere,
+    ] {
         assert!(matches!(
             problem(wrong, &binding, USER),
             Problem::Policy { .. }
@@ -198,35 +216,6 @@ fn a_policy_that_pins_less_does_not_count() {
         problem(&policy, &warns, USER),
         Problem::Binding(OPT_IN_POLICY)
     );
-}
-
-#[test]
-fn an_installation_is_kept_where_it_pins_stamps_as_it_should() {
-    let (policy, binding) = admission();
-    let kept = |policy: &Value, binding: &Value| opt_in::kept(Some(policy), Some(binding), USER);
-    assert_eq!(kept(&policy, &binding).as_deref(), Some(INSTALLATION));
-    for (pointer, value) in [
-        ("/failurePolicy", json!("Ignore")),
-        ("/validations/2/expression", json!("true")),
-        ("/matchConditions/0/expression", json!("false")),
-        (
-            "/matchConstraints/namespaceSelector",
-            json!({"matchLabels": {"a": "b"}}),
-        ),
-    ] {
-        let mut changed = policy.clone();
-        *changed["spec"].pointer_mut(pointer).unwrap() = value;
-        assert_eq!(kept(&changed, &binding), None, "{pointer}");
-    }
-    let mut warns = binding.clone();
-    warns["spec"]["validationActions"] = json!(["Warn"]);
-    assert_eq!(kept(&policy, &warns), None);
-    assert_eq!(
-        opt_in::kept(Some(&policy), Some(&binding), "somebody"),
-        None
-    );
-    assert_eq!(opt_in::kept(Some(&policy), None, USER), None);
-    assert_eq!(opt_in::kept(None, Some(&binding), USER), None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `fleet up`.
 
 use clap::Args;
-use promoter_fleet::{FleetOptions, Speed};
+use promoter_fleet::{Audit, FleetOptions, Speed};
 
 use super::{Name, Started, promoter, start};
 use crate::say::say;
@@ -40,7 +40,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let options = FleetOptions::named(&name)
         .members(arguments.members)
         .host(arguments.host)
-        .audit(arguments.audit)
+        .audit(if arguments.audit {
+            Audit::Everything
+        } else {
+            Audit::Nothing
+        })
         .speed(if arguments.as_shipped {
             Speed::AsShipped
         } else {

@@ -2,6 +2,7 @@
 
 mod parts;
 mod places;
+mod rights;
 mod secrets;
 mod shared;
 mod tally;

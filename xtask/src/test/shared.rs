@@ -6,11 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use promoter_fleet::{Fleet, FleetOptions};
+use promoter_fleet::{Audit, Fleet, FleetOptions};
 
 use super::{
     Arguments,
     parts::Parts,
+    rights,
     secrets::{self, Marker},
 };
 use crate::{
@@ -59,6 +60,11 @@ pub(super) async fn run(arguments: &Arguments, parts: &mut Parts) -> anyhow::Res
         (Err(failed), Err(found)) => Err(failed.context(format!("{found:#}; and"))),
         (tested, searched) => tested.and(searched),
     };
+    // What failed may have used what nothing else does.
+    let tested = match tested {
+        Ok(()) if arguments.filter.is_none() => rights::check(&fleet, parts).await,
+        other => other,
+    };
     if tested.is_err() {
         report(&fleet);
     }
@@ -68,7 +74,9 @@ pub(super) async fn run(arguments: &Arguments, parts: &mut Parts) -> anyhow::Res
 
 async fn start(parts: &mut Parts) -> anyhow::Result<Started> {
     let work = async {
-        let options = FleetOptions::named(format!("test-{}", std::process::id())).members(2);
+        let options = FleetOptions::named(format!("test-{}", std::process::id()))
+            .audit(Audit::Users(rights::USERS.map(str::to_owned).to_vec()))
+            .members(2);
         let started = fleet::start(options, Some(&[fleet::promoter::ENABLED])).await?;
         let ready = format!("fleet ready in {}", lasted(started.took));
         say(&ready);

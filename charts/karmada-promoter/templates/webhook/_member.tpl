@@ -1,7 +1,7 @@
 {{- /*
 The name of the installation, which every stamp in the member begins with. The one that is there is
 kept while it pins stamps as this version would have them; as
-`promoter_installation::member::opt_in::kept` has it.
+`promoter_installation::member::opt_in::check` has it.
 */ -}}
 {{- define "karmada-promoter.installation" -}}
 {{- $kept := "" -}}
