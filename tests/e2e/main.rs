@@ -22,6 +22,7 @@ mod capture;
 mod chart;
 mod control_plane;
 mod crash;
+mod denied;
 mod dependencies;
 mod door;
 mod faults;
