@@ -88,6 +88,15 @@ async fn checks(parts: &mut Parts) -> anyhow::Result<()> {
         "--deny=warnings",
     ];
     parts.cargo("lints", &lints, &[]).await?;
+    // They are no part of the workspace, and are run by hand: here they are only compiled.
+    let fuzzing = [
+        "check",
+        "--locked",
+        "--manifest-path=fuzz/Cargo.toml",
+        "--no-default-features",
+        "--target-dir=target",
+    ];
+    parts.cargo("fuzz targets", &fuzzing, &[]).await?;
     // Nothing here is published, so the private items are documented too.
     let flags = "--deny=warnings --allow=rustdoc::private-intra-doc-links";
     let strict = [("RUSTDOCFLAGS", flags.to_owned())];
