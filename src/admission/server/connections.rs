@@ -6,33 +6,37 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::timeout,
+    time::{interval, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use super::{
     EXHAUSTED, Limits,
     body::Budget,
     http,
-    waiting::{Place, UNDISTURBED, Waiting},
+    waiting::{End, Place, UNDISTURBED, Waiting},
 };
 use crate::{Routes, metrics::Metrics};
 
 /// How much of a header is read, and how much of a body at a time.
 const BUFFER: usize = 64 << 10;
 
+/// How often it is looked who is idle, at the most and at the least.
+const SHORTEST: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_secs(1);
+
 /// All connections of the server.
 pub(super) struct Connections {
     shared: Arc<Shared>,
-    stop: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -70,7 +74,6 @@ impl Connections {
                 slots: Arc::new(Semaphore::new(limits.connections)),
                 waiting: Waiting::new(),
             }),
-            stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
     }
@@ -96,13 +99,21 @@ impl Connections {
             };
             let connection = Arc::new(Connection::new(&self.shared));
             let acceptor = acceptors.borrow().clone();
-            let stop = self.stop.clone();
             self.tasks.spawn(async move {
                 let _slot = slot;
-                let way = connection.place.way().clone();
-                way.run_until_cancelled(serve(connection, stream, acceptor, stop))
-                    .await;
+                serve(connection, stream, acceptor).await;
             });
+        }
+    }
+
+    /// Lets go of those that ask for nothing any more, for as long as it is asked to.
+    pub(super) async fn dismiss_idle(&self) {
+        let limit = self.shared.limits.idle;
+        // An eighth more or less matters to nobody.
+        let mut looks = interval((limit / 8).clamp(SHORTEST, LONGEST));
+        loop {
+            looks.tick().await;
+            self.shared.waiting.dismiss_idle(limit);
         }
     }
 
@@ -114,7 +125,7 @@ impl Connections {
 
     /// Lets go of the connections that wait, and waits for the others.
     pub(super) async fn drain(&self) {
-        self.stop.cancel();
+        self.shared.waiting.close();
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -174,45 +185,49 @@ impl Drop for Connection {
 
 /// Serves one connection until it ends. What goes wrong with it is the client's affair: whoever
 /// it was will come again.
-async fn serve(
-    connection: Arc<Connection>,
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    stop: CancellationToken,
-) {
+async fn serve(connection: Arc<Connection>, stream: TcpStream, acceptor: TlsAcceptor) {
     let limits = connection.shared.limits;
     // Answers are small and waited for.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let handshake = timeout(limits.handshake, acceptor.accept(stream));
-    let stream = match stop.run_until_cancelled(handshake).await {
-        Some(Ok(Ok(stream))) => stream,
-        Some(Ok(Err(error))) => {
+    let accepted = tokio::select! {
+        accepted = timeout(limits.handshake, acceptor.accept(stream)) => accepted,
+        () = connection.place.ends(End::Soon) => return,
+    };
+    let stream = match accepted {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
             connection.shared.metrics.no_handshake(true);
             return tracing::debug!("a handshake has failed: {error}");
         }
-        Some(Err(_)) => {
+        Err(_) => {
             connection.shared.metrics.no_handshake(false);
             return tracing::debug!("no handshake within {:?}", limits.handshake);
         }
-        None => return,
     };
+    let place = Arc::clone(&connection.place);
     let service = service_fn(move |request| http::answer(Arc::clone(&connection), request));
     let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle)
+        // Who waits for a header is told by `place`.
+        .header_read_timeout(None)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
+    let mut ended = tokio::select! {
+        biased;
+        ended = serving.as_mut() => Some(ended),
+        () = place.ends(End::Soon) => None,
     };
-    if let Err(error) = ended {
+    if ended.is_none() {
+        serving.as_mut().graceful_shutdown();
+        ended = tokio::select! {
+            biased;
+            () = place.ends(End::Now) => None,
+            ended = serving => Some(ended),
+        };
+    }
+    if let Some(Err(error)) = ended {
         tracing::debug!("a connection has ended early: {error}");
     }
 }

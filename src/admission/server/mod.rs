@@ -209,6 +209,7 @@ impl Server {
         };
         tokio::select! {
             () = connections.accept(&listener, acceptors) => {}
+            () = connections.dismiss_idle() => {}
             () = stopping => {}
         }
         drop(listener);

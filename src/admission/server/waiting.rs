@@ -5,14 +5,16 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
-use tokio_util::sync::CancellationToken;
+use futures::task::AtomicWaker;
 
 /// How long a body may take while others wait for the place. An API server sends it together with
 /// the header, and is gone itself when it has waited for a place for a few seconds.
@@ -31,8 +33,22 @@ pub(super) struct Place {
     start: Instant,
     /// A [`State`].
     state: AtomicU64,
-    /// It has to make way.
-    way: CancellationToken,
+    /// An [`End`].
+    end: AtomicU8,
+    /// Whoever serves it, who has to learn of its end.
+    server: AtomicWaker,
+}
+
+/// Whether a connection has to end. It never has to any later than it had before.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub(super) enum End {
+    /// It may stay.
+    Open,
+    /// When what has begun is answered.
+    Soon,
+    /// At once.
+    Now,
 }
 
 /// What is waited for, and since when. Who asks for nothing makes way before who has begun to ask,
@@ -62,7 +78,8 @@ impl Waiting {
             number: self.next.fetch_add(1, Ordering::Relaxed),
             start: self.start,
             state: AtomicU64::default(),
-            way: CancellationToken::new(),
+            end: AtomicU8::new(End::Open as u8),
+            server: AtomicWaker::new(),
         });
         place.waits_for_request(Instant::now());
         self.places().insert(place.number, Arc::clone(&place));
@@ -85,19 +102,44 @@ impl Waiting {
                 .min_by_key(|(state, _)| *state);
             let (seen, place) = match first {
                 None | Some((State::Nothing, _)) => return false,
-                Some((State::Body { since }, _)) if !self.is_over(since) => return false,
+                Some((State::Body { since }, _)) if !self.is_over(since, UNDISTURBED) => {
+                    return false;
+                }
                 Some(first) => first,
             };
             if place.change(seen, State::Nothing) {
-                place.way.cancel();
+                place.tell(End::Now);
                 return true;
             }
         }
     }
 
-    /// Whether a body that began to come then has had its time.
-    fn is_over(&self, since: u64) -> bool {
-        self.start.elapsed() >= Duration::from_micros(since) + UNDISTURBED
+    /// Has those end that have waited for a request for so long.
+    ///
+    /// One look at all of them now and then, instead of a timer for each request of each.
+    pub(super) fn dismiss_idle(&self, limit: Duration) {
+        for place in self.places().values() {
+            let seen = place.state();
+            let is_idle = match seen {
+                State::Request { since } => self.is_over(since, limit),
+                State::Body { .. } | State::Nothing => false,
+            };
+            if is_idle && place.change(seen, State::Nothing) {
+                place.tell(End::Now);
+            }
+        }
+    }
+
+    /// Has all of them end when they have answered what has begun.
+    pub(super) fn close(&self) {
+        for place in self.places().values() {
+            place.tell(End::Soon);
+        }
+    }
+
+    /// Whether so much time has gone by since then.
+    fn is_over(&self, since: u64, time: Duration) -> bool {
+        self.start.elapsed() >= Duration::from_micros(since).saturating_add(time)
     }
 
     fn places(&self) -> MutexGuard<'_, HashMap<u64, Arc<Place>>> {
@@ -123,9 +165,32 @@ impl Place {
         self.set(State::Nothing);
     }
 
-    /// Cancelled when it has to make way.
-    pub(super) const fn way(&self) -> &CancellationToken {
-        &self.way
+    /// Done when it has to end so soon, or sooner. Only one may wait for that at a time.
+    ///
+    /// It is looked at whenever something comes on the connection, so it takes no lock.
+    pub(super) async fn ends(&self, end: End) {
+        poll_fn(|context| {
+            if self.has_to(end) {
+                return Poll::Ready(());
+            }
+            self.server.register(context.waker());
+            // It may have been told in between.
+            if self.has_to(end) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    fn has_to(&self, end: End) -> bool {
+        self.end.load(Ordering::Acquire) >= end as u8
+    }
+
+    fn tell(&self, end: End) {
+        self.end.fetch_max(end as u8, Ordering::AcqRel);
+        self.server.wake();
     }
 
     fn micros(&self, then: Instant) -> u64 {
@@ -197,7 +262,7 @@ mod tests {
         let places: Vec<_> = (0..4).map(|_| waiting.enter()).collect();
         let gone = || -> Vec<bool> {
             let all = places.iter();
-            all.map(|place| place.way().is_cancelled()).collect()
+            all.map(|place| place.has_to(End::Now)).collect()
         };
         places[0].waits_for_body(ago(9));
         places[1].waits_for_request(ago(2));
@@ -230,6 +295,35 @@ mod tests {
         let place = waiting.enter();
         waiting.leave(&place);
         assert!(!waiting.dismiss());
-        assert!(!place.way().is_cancelled());
+        assert!(!place.has_to(End::Soon));
+    }
+    #[test]
+    fn only_who_waits_for_a_request_is_idle() {
+        let waiting = waiting();
+        let places: Vec<_> = (0..4).map(|_| waiting.enter()).collect();
+        places[0].waits_for_request(ago(9));
+        places[1].waits_for_request(ago(2));
+        places[2].waits_for_body(ago(9));
+        places[3].is_busy();
+        waiting.dismiss_idle(Duration::from_secs(5));
+        let ends = places.iter().map(|place| place.has_to(End::Soon));
+        assert_eq!(ends.collect::<Vec<_>>(), [true, false, false, false]);
+    }
+
+    #[tokio::test]
+    async fn an_end_is_never_put_off() {
+        let waiting = waiting();
+        let place = waiting.enter();
+        let told = tokio::spawn({
+            let place = Arc::clone(&place);
+            async move { place.ends(End::Soon).await }
+        });
+        tokio::task::yield_now().await;
+        waiting.close();
+        told.await.unwrap();
+        assert!(!place.has_to(End::Now));
+        assert!(waiting.dismiss());
+        waiting.close();
+        place.ends(End::Now).await;
     }
 }
