@@ -58,6 +58,8 @@ async fn a_fleet_is_broken_and_mended() {
     programs_run_and_end(&fleet).await;
 
     let stranger = Fleet::attach(&name).unwrap();
+    let theirs = Program::new("/bin/sleep").arguments(["60"]);
+    let theirs = stranger.run("theirs", theirs).await.unwrap();
     stranger.kill("member1-kwok").await.unwrap();
     // The kernel tells a process's parent a moment later than everybody else.
     let mut died = fleet.check();
@@ -74,6 +76,8 @@ async fn a_fleet_is_broken_and_mended() {
     );
     drop(fleet);
     assert!(!folder.exists());
+    // What others have started in it ends with it.
+    assert!(!theirs.is_running().unwrap());
     assert!(matches!(Fleet::attach(&name), Err(Error::NotFound(_))));
 }
 

@@ -56,7 +56,7 @@ impl Door {
     ) {
         let subject = deployment.subject();
         let note = format!(
-            "{subject} is promoted, as {} asked; follow it in the control plane by `kubectl \
+            "{subject} is to be promoted, as {} asked; follow it in the control plane by `kubectl \
              promote status deployment/{} --namespace {}`",
             requester.username, subject.name, subject.namespace
         );

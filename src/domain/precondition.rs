@@ -239,7 +239,8 @@ fn tool(request: &Request<'_>, live: &Live) -> Result<(), Refusal> {
         format!(
             "{workload} in namespace {namespace} of cluster {cluster} is managed by {} ({}), \
              which would undo what Karmada writes; stop it there first and take its mark off, or \
-             set spec.managedWorkload to Allow",
+             set spec.managedWorkload of the \
+             Promotion to Allow",
             manager.name, manager.mark
         ),
     ))
@@ -258,7 +259,8 @@ fn rollout(request: &Request<'_>, deployment: &Value) -> Result<(), Refusal> {
     let updated = number(&status["updatedReplicas"]);
     let paused = deployment["spec"]["paused"] == true;
     // A paused Deployment makes no progress, and so its pods stay as they are.
-    if seen && (paused || (updated >= wanted && number(&status["replicas"]) <= updated)) {
+    let there = number(&status["replicas"]);
+    if seen && (paused || (updated >= wanted && there <= updated)) {
         return Ok(());
     }
     let Request {
@@ -271,7 +273,8 @@ fn rollout(request: &Request<'_>, deployment: &Value) -> Result<(), Refusal> {
         Reason::RolloutInProgress,
         format!(
             "{workload} in namespace {namespace} of cluster {cluster} was changed or is being rolled out \
-             ({updated} of {wanted} replicas updated); it is promoted when the roll-out is done"
+             ({updated} of {wanted} replicas updated, {there} pods in all); it is promoted when the roll-out is \
+             done, and `kubectl rollout status` there says what that waits for"
         ),
     ))
 }

@@ -32,7 +32,26 @@ pub fn strip_patch(object: &Value, kind: ObjectKind, disable: bool) -> Option<Va
     patch(object, labels, annotations)
 }
 
-/// The same for a ReplicaSet of a released Deployment.
+/// The patch by which a Deployment asks for its promotion no more: the mark instead of whatever else of
+/// ours it bears. Nothing for one that bears nothing of ours, or has the mark.
+///
+/// For a Deployment that nothing was promoted of. Karmada's keys are not ours to take off it.
+#[must_use]
+pub fn opt_out_patch(deployment: &Value) -> Option<Value> {
+    let entries = deployment.pointer("/metadata/annotations")?.as_object()?;
+    if entries.get(ENABLED).and_then(Value::as_str) == Some("false") {
+        return None;
+    }
+    let ours = entries.keys().filter(|key| is_our_key(key));
+    let mut annotations: Map<_, _> = ours.map(|key| (key.clone(), Value::Null)).collect();
+    if annotations.is_empty() {
+        return None;
+    }
+    set_disabled(deployment, &mut annotations);
+    patch(deployment, Map::new(), annotations)
+}
+
+/// What [`strip_patch`] is, for a ReplicaSet of a released Deployment.
 ///
 /// With `disable` it is marked as the Deployment is: a `rollout undo` replaces the Deployment's
 /// annotations by the ReplicaSet's (`SetDeploymentAnnotationsTo` in the same file), and must
@@ -239,5 +258,35 @@ mod tests {
                 merge(target.entry(key.clone()).or_insert(Value::Null), value);
             }
         }
+    }
+    #[test]
+    fn what_asks_is_marked_and_keeps_what_is_not_ours() {
+        let deployment = json!({"metadata": {
+            "uid": "u1",
+            "labels": {"karmada.io/managed": "true"},
+            "annotations": {
+                "promote.karmada.io/enabled": "true",
+                "promote.karmada.io/phase": "Waiting",
+                "team": "a",
+                "work.karmada.io/name": "web",
+            },
+        }});
+        let expected = json!({"metadata": {
+            "uid": "u1",
+            "annotations": {
+                "promote.karmada.io/enabled": "false",
+                "promote.karmada.io/phase": null,
+            },
+        }});
+        assert_eq!(opt_out_patch(&deployment), Some(expected));
+        for nothing in [
+            json!({}),
+            json!({"team": "a", "work.karmada.io/name": "web"}),
+            json!({"promote.karmada.io/enabled": "false", "promote.karmada.io/phase": "Released"}),
+        ] {
+            let deployment = json!({"metadata": {"annotations": nothing}});
+            assert_eq!(opt_out_patch(&deployment), None, "{deployment}");
+        }
+        assert_eq!(opt_out_patch(&json!({"metadata": {}})), None);
     }
 }

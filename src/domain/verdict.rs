@@ -191,8 +191,9 @@ impl Rejection {
                                        already; edit it in the control plane"
                 .to_owned(),
             Self::ConflictingPromotion(clusters) => format!(
-                "a workload of that name is promoted from {}, see Promotion {namespace}/{name} in \
-                 the control plane; rename one of them, or take {key} off",
+                "Promotion {namespace}/{name} of the control plane is for a workload of that name \
+                 in {}; delete it there if nobody needs it, rename one of them, or take {key} \
+                 off",
                 clusters.join(", ")
             ),
             Self::ConflictingTemplate => format!(

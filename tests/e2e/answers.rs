@@ -74,7 +74,7 @@ async fn an_answer_goes_when_nothing_is_asked_any_more() -> Result<()> {
     scene.until_phase("web", Phase::Promoted).await?;
     scene.annotate("member2", "web", "true").await?;
     let refused = (Some(Phase::Refused), Some("ConflictingTemplate"));
-    let words = ["member2", "promoted from member1", "rename"];
+    let words = ["member2", "of that name in member1", "rename"];
     scene
         .until_answer("member2", "web", refused, &words)
         .await?;

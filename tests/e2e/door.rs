@@ -109,7 +109,7 @@ async fn a_namesake_in_another_member_is_told_of() -> Result<()> {
 
     scene.annotate("member2", "web", "true").await?;
 
-    let words = ["member2", "promoted from member1", "rename"];
+    let words = ["member2", "of that name in member1", "rename"];
     let member = scene.member("member2");
     scene
         .until_warned(member, "Deployment", "web", "ConflictingTemplate", &words)

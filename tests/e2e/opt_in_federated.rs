@@ -169,10 +169,7 @@ async fn what_would_take_the_place_of_something_else_cannot_opt_in() -> Result<(
     let enabled = format!("{ENABLED}=true");
 
     for (name, why) in [
-        (
-            "elsewhere",
-            "a workload of that name is promoted from member2",
-        ),
+        ("elsewhere", "is for a workload of that name in member2"),
         ("by-hand", "the control plane has a Deployment"),
     ] {
         create(&scene, name).await?;

@@ -71,6 +71,33 @@ async fn a_released_workload_waits_for_a_person_to_opt_in_anew() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_was_never_promoted_asks_for_nothing_after_a_release() -> Result<()> {
+    let scene = Scene::new("release-refused").await?;
+    let helm = json!({"meta.helm.sh/release-name": "shop"});
+    Workload::new("web")
+        .deployment(|object| object["metadata"]["annotations"] = helm.clone())
+        .deploy(&scene, "member1")
+        .await?;
+    let before = Before::take(&scene, "member1", "web").await?;
+    scene.annotate("member1", "web", "true").await?;
+    scene.until_phase("web", Phase::Refused).await?;
+
+    scene.released("web").await?;
+
+    let (member, deployments) = (scene.member("member1"), Kind::deployment());
+    let live = member.get(&deployments, "web").await?;
+    let marks = marks::traces(&live);
+    let mark = ("promote.karmada.io/enabled".to_owned(), "false".to_owned());
+    ensure!(marks == [mark], "it bears {marks:?}");
+    before.assert_untouched().await?;
+
+    // Whoever asks anew is answered anew.
+    scene.annotate("member1", "web", "true").await?;
+    scene.until_phase("web", Phase::Refused).await?;
+    before.assert_untouched().await
+}
+
+#[tokio::test]
 async fn a_workload_in_two_members_is_released_in_both() -> Result<()> {
     let scene = Scene::new("release-two").await?;
     let before = promoted_in_its_second_revision(&scene).await?;

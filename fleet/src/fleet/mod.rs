@@ -241,7 +241,12 @@ impl Fleet {
 
     fn end(&mut self) -> Result<(), Error> {
         let layout = &self.boot.layout;
+        // Whoever has attached to it may have started more than this process has heard of.
+        let told = State::read(&layout.state()).map_err(Error::io("read", layout.state()))?;
         self.boot.supervisor.kill_all()?;
+        if let Some(told) = told {
+            Supervisor::find(layout, told.processes, |_| Ok(())).kill_all()?;
+        }
         let logs = layout.logs();
         let kept: &[&Path] = if self.boot.options.keep_logs {
             &[&logs]

@@ -275,7 +275,7 @@ fn what_a_tool_keeps_writing_is_the_tools() {
                 format!(
                     "Deployment/web in namespace shop of cluster member1 is managed by {tool} \
                      ({} {key}), which would undo what Karmada writes; stop it there first and \
-                     take its mark off, or set spec.managedWorkload to Allow",
+                     take its mark off, or set spec.managedWorkload of the Promotion to Allow",
                     field.trim_end_matches('s')
                 )
             ))
@@ -406,8 +406,8 @@ fn pods_are_not_compared_while_they_are_being_replaced() {
                 Reason::RolloutInProgress,
                 format!(
                     "Deployment/web in namespace shop of cluster member1 was changed or is being rolled out \
-                     ({updated} of {wanted} replicas updated); it is promoted when the roll-out \
-                     is done"
+                     ({updated} of {wanted} replicas updated, {all} pods in all); it is promoted when the \
+                     roll-out is done, and `kubectl rollout status` there says what that waits for"
                 ),
             ))
         };

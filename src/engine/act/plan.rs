@@ -11,19 +11,21 @@ use promoter_api::{
 };
 use promoter_domain::{
     authorization::{Asked, Place, Purpose},
+    observation::Version,
     plan::{self, Live, Plan, Refusal, Request},
     precondition,
     step::Outcome,
+    strip,
 };
 use promoter_kubernetes::{
     existing, members, members::Member, reading::Reading, resource::Resource,
 };
 use serde::Deserialize as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     authorize::{Gate, deny},
-    enter, enter_with, rehearse, stale, wait,
+    enter, enter_with, of_version, rehearse, stale, wait,
 };
 use crate::{Context, Error, flow::Flow, read::live, record, record::Record};
 
@@ -151,7 +153,10 @@ async fn released(context: &Context, record: &Record, member: &Member) -> Result
         None => None,
     };
     if work.is_none() {
-        return enter(context, record, Phase::Released, None).await;
+        return match &live {
+            Some(live) if !opted_out(record, member, live).await? => Ok(Flow::Again),
+            _ => enter(context, record, Phase::Released, None).await,
+        };
     }
     let message = format!(
         "{key} of namespace {} in cluster {} is federated, but not by this Promotion, which \
@@ -166,6 +171,26 @@ async fn released(context: &Context, record: &Record, member: &Member) -> Result
         Refusal::new(Reason::AlreadyFederated, message),
     )
     .await
+}
+
+/// Has the workload ask for nothing any more, or the door would begin anew at once. Not done is what
+/// somebody has changed meanwhile.
+async fn opted_out(record: &Record, member: &Member, live: &Value) -> Result<bool, Error> {
+    let (Some(patch), Some(version)) = (strip::opt_out_patch(live), Version::of(Some(live))) else {
+        return Ok(true);
+    };
+    let key = record.workload();
+    let (patch, namespace) = (of_version(patch, &version), Some(record.namespace()));
+    let objects = &member.objects;
+    match objects
+        .merge(key.kind.into(), namespace, &key.name, &patch)
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(true),
+        Err(error) if error.is_conflict() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn accept(
