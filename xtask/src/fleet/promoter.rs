@@ -55,7 +55,9 @@ pub(super) async fn start(fleet: &Fleet, enabled: &[&str]) -> anyhow::Result<()>
         .argument("--kubeconfig")
         .argument(kubeconfig.to_string_lossy())
         // Not every member of a fleet has the admission that stamps who opted in.
-        .argument("--adopt-unstamped");
+        .argument("--adopt-unstamped")
+        // The tests keep Karmada busy, and one of them has it render sixty dependencies meanwhile.
+        .argument("--staging-timeout=300");
     run(fleet, NAME, hub).await
 }
 
