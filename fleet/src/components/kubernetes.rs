@@ -68,7 +68,9 @@ pub(crate) fn kube_apiserver(
     let program = match server.audit {
         Some((policy, log)) => program
             .path_flag("audit-policy-file", policy)
-            .path_flag("audit-log-path", log),
+            .path_flag("audit-log-path", log)
+            // All of it in one file: by default another one is begun after 100 MB.
+            .flag("audit-log-maxsize", 10_000),
         None => program,
     };
     if files.name == KARMADA {
