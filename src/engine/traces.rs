@@ -107,7 +107,7 @@ pub(crate) async fn marked(
 }
 
 /// A patch that is refused when the object has changed since.
-fn as_seen(patch: Value, object: &Value) -> Option<Value> {
+pub(crate) fn as_seen(patch: Value, object: &Value) -> Option<Value> {
     let version = Version::of(Some(object))?;
     Some(of_version(patch, &version))
 }

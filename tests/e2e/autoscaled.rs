@@ -17,23 +17,14 @@ use crate::{
 #[tokio::test]
 async fn a_horizontal_pod_autoscaler_goes_on_deciding() -> Result<()> {
     let scene = Scene::new("hpa").await?;
-    let autoscaler = json!({
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "web"},
-        "spec": {
-            "maxReplicas": 9,
-            "minReplicas": 2,
-            "metrics": [{
-                "type": "Resource",
-                "resource": {
-                    "name": "cpu",
-                    "target": {"type": "Utilization", "averageUtilization": 80},
-                },
-            }],
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+    let mut autoscaler = autoscaler();
+    autoscaler["spec"]["metrics"] = json!([{
+        "type": "Resource",
+        "resource": {
+            "name": "cpu",
+            "target": {"type": "Utilization", "averageUtilization": 80},
         },
-    });
+    }]);
     assert_the_member_decides(&scene, &autoscaler).await
 }
 
@@ -182,18 +173,8 @@ async fn replicas_that_are_changed_during_the_commit_stay() -> Result<()> {
 #[tokio::test]
 async fn replicas_that_an_autoscaler_changes_during_the_commit_stay() -> Result<()> {
     let scene = Scene::new("guarded-autoscaler").await?;
-    let autoscaler = json!({
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "web"},
-        "spec": {
-            "maxReplicas": 9,
-            "minReplicas": 2,
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-        },
-    });
     Workload::new("web")
-        .with(autoscaler)
+        .with(autoscaler())
         .deploy(&scene, "member1")
         .await?;
     // The autoscaler takes its time, so Karmada has to take its time, too.
@@ -222,6 +203,20 @@ async fn replicas_that_an_autoscaler_changes_during_the_commit_stay() -> Result<
         })
         .await?;
     assert_scaled(&scene, 6).await
+}
+
+/// A HorizontalPodAutoscaler of the workload, without metrics.
+fn autoscaler() -> Value {
+    json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "maxReplicas": 9,
+            "minReplicas": 2,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        },
+    })
 }
 
 /// Has the autoscaler want so many replicas: with less than its minimum, it scales without metrics.

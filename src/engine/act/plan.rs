@@ -11,11 +11,10 @@ use promoter_api::{
 };
 use promoter_domain::{
     authorization::{Asked, Place, Purpose},
-    observation::Version,
     plan::{self, Live, Plan, Refusal, Request},
     precondition,
     step::Outcome,
-    strip,
+    strip::opt_out_patch,
 };
 use promoter_kubernetes::{
     existing, members, members::Member, reading::Reading, resource::Resource,
@@ -25,9 +24,9 @@ use serde_json::{Value, json};
 
 use super::{
     authorize::{Gate, deny},
-    enter, enter_with, of_version, rehearse, stale, wait,
+    enter, enter_with, rehearse, stale, strip, wait,
 };
-use crate::{Context, Error, flow::Flow, read::live, record, record::Record};
+use crate::{Context, Error, flow::Flow, read::live, record, record::Record, traces::as_seen};
 
 /// How soon it is looked again whether another Promotion is done with a shared dependency.
 const BUSY: Duration = Duration::from_millis(500);
@@ -176,21 +175,12 @@ async fn released(context: &Context, record: &Record, member: &Member) -> Result
 /// Has the workload ask for nothing any more, or the door would begin anew at once. Not done is what
 /// somebody has changed meanwhile.
 async fn opted_out(record: &Record, member: &Member, live: &Value) -> Result<bool, Error> {
-    let (Some(patch), Some(version)) = (strip::opt_out_patch(live), Version::of(Some(live))) else {
+    let patch = opt_out_patch(live).and_then(|patch| as_seen(patch, live));
+    let Some(patch) = patch else {
         return Ok(true);
     };
-    let key = record.workload();
-    let (patch, namespace) = (of_version(patch, &version), Some(record.namespace()));
-    let objects = &member.objects;
-    match objects
-        .merge(key.kind.into(), namespace, &key.name, &patch)
-        .await
-    {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(true),
-        Err(error) if error.is_conflict() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    let (key, namespace) = (record.workload(), Some(record.namespace()));
+    strip::merge(member, key.kind.into(), namespace, &key.name, &patch).await
 }
 
 async fn accept(

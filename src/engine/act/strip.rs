@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use promoter_kubernetes::members::Member;
+use promoter_kubernetes::{members::Member, resource::Resource};
+use serde_json::Value;
 
 use crate::{
     Context, Error,
@@ -53,14 +54,26 @@ pub(super) async fn strip_in(
             Marked::Patches(patches) => patches,
         };
         for (resource, name, patch) in patches {
-            let objects = &member.objects;
-            match objects.merge(resource, namespace, &name, &patch).await {
-                Ok(_) => {}
-                Err(error) if error.is_conflict() => settled = false,
-                Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(error.into()),
-            }
+            settled &= merge(member, resource, namespace, &name, &patch).await?;
         }
     }
     Ok(settled)
+}
+
+/// Changes an object as it was seen; one that has gone needs no change. Tells whether nobody has
+/// changed it meanwhile.
+pub(super) async fn merge(
+    member: &Member,
+    resource: Resource,
+    namespace: Option<&str>,
+    name: &str,
+    patch: &Value,
+) -> Result<bool, Error> {
+    let objects = &member.objects;
+    match objects.merge(resource, namespace, name, patch).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(true),
+        Err(error) if error.is_conflict() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
