@@ -81,7 +81,7 @@ pub(crate) fn decide(
     };
     match verdict::decide(&deployment.subject(), &opt_in.value, opt_ins, existing) {
         Ok(Accepted::Begins) => Decision::Create,
-        Ok(Accepted::InHand) => Decision::Nothing,
+        Ok(Accepted::InHand(_)) => Decision::Nothing,
         Ok(Accepted::Reopens) => Decision::Reopen,
         // What is federated already is what a Namespace asks for.
         Err(Rejection::AlreadyFederated) if opt_in.by == OptInBy::Namespace => Decision::Nothing,

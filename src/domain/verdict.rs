@@ -54,6 +54,8 @@ pub struct Record {
     pub clusters: Vec<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// How far it is to go.
+    pub desired: DesiredState,
     /// Whether Karmada has let go of the workload, and nobody wants it back yet.
     pub released: bool,
 }
@@ -63,8 +65,8 @@ pub struct Record {
 pub enum Accepted {
     /// Its Promotion is created; where one is being deleted, once that is gone.
     Begins,
-    /// It has a Promotion already, which goes on as it is.
-    InHand,
+    /// It has a Promotion already, which goes on as it is, and as far as that was asked to go.
+    InHand(DesiredState),
     /// Its Promotion, which was released, is asked for anew.
     Reopens,
 }
@@ -113,7 +115,7 @@ pub fn decide(
         // has not heard the end of; a template went long before that.
         Some(promotion) if promotion.released && !template => Ok(Accepted::Reopens),
         Some(promotion) if !promotion.released && promotion.is_from(subject.cluster) => {
-            Ok(Accepted::InHand)
+            Ok(Accepted::InHand(promotion.desired))
         }
         Some(promotion) if !promotion.released && !federated => {
             Err(Rejection::ConflictingPromotion(promotion.clusters.clone()))
@@ -146,7 +148,7 @@ impl Record {
     pub fn new(deleting: bool, promotion: &Value) -> Self {
         let spec = &promotion["spec"];
         let phase = Phase::deserialize(&promotion["status"]["phase"]).ok();
-        let desired = DesiredState::deserialize(&spec["desiredState"]).ok();
+        let desired = DesiredState::deserialize(&spec["desiredState"]).unwrap_or_default();
         Self {
             clusters: spec["clusters"]
                 .as_array()
@@ -155,7 +157,8 @@ impl Record {
                 .filter_map(|cluster| cluster.as_str().map(str::to_owned))
                 .collect(),
             deleting,
-            released: phase == Some(Phase::Released) && desired == Some(DesiredState::Released),
+            desired,
+            released: phase == Some(Phase::Released) && desired == DesiredState::Released,
         }
     }
 

@@ -364,7 +364,7 @@ async fn users(context: &Context, record: &Record) -> Result<BTreeSet<ObjectKey>
 }
 
 /// How much longer staging and committing may take for each object.
-const EACH_OBJECT: Duration = Duration::from_millis(250);
+const EACH_OBJECT: Duration = Duration::from_secs(1);
 
 fn is_overdue(context: &Context, record: &Record, now: Timestamp) -> bool {
     let limit = match record.phase() {

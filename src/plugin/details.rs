@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use promoter_api::promotion::{PhaseTime, Promotion, PromotionStatus};
+use promoter_api::promotion::{DependencyAction, Phase, PhaseTime, Promotion, PromotionStatus};
 
 use crate::{
     duration, failure,
@@ -88,10 +88,16 @@ fn conditions(status: &PromotionStatus, now: Timestamp) -> Vec<Vec<String>> {
 
 fn dependencies(status: &PromotionStatus) -> Vec<Vec<String>> {
     let mut rows = vec![row(["OBJECT", "ACTION", "MESSAGE"])];
+    // What was only looked at has created nothing.
+    let observed = status.phase == Phase::Observed;
     rows.extend(status.dependencies.iter().map(|dependency| {
+        let action = match dependency.action {
+            DependencyAction::Created if observed => "to be created".to_owned(),
+            action => format!("{action:?}"),
+        };
         row([
             &format!("{}/{}", dependency.kind.as_str(), dependency.name),
-            &format!("{:?}", dependency.action),
+            &action,
             dependency.message.as_deref().unwrap_or_default(),
         ])
     }));

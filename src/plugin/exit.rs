@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Failed,
     /// It is not known what became of it, or it could not be asked for.
     Error,
+    /// The command line asks for what there cannot be.
+    Usage,
 }
 
 /// What the help says of them.
@@ -32,11 +34,12 @@ Exit codes:
 Of several workloads the worst counts, in this order: 1, 4, 3, 5, 0.";
 
 impl Exit {
-    /// The code. 2 is that of usage errors, which clap ends the process with.
+    /// The code. Most usage errors are clap's, which ends the process by itself.
     const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Error => 1,
+            Self::Usage => 2,
             Self::Refused => 3,
             Self::Failed => 4,
             Self::TimedOut => 5,
@@ -64,11 +67,12 @@ mod tests {
         let all = [
             Exit::Done,
             Exit::Error,
+            Exit::Usage,
             Exit::Refused,
             Exit::Failed,
             Exit::TimedOut,
         ];
-        assert_eq!(all.map(Exit::code), [0, 1, 3, 4, 5]);
+        assert_eq!(all.map(Exit::code), [0, 1, 2, 3, 4, 5]);
         for exit in all {
             assert!(HELP.contains(&format!("\n  {}  ", exit.code())), "{exit:?}");
         }

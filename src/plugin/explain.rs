@@ -19,7 +19,7 @@ pub(crate) fn run(word: Option<&str>) -> Exit {
         complain(&format!(
             "error: there is no reason {word}; `kubectl promote explain` lists them\n"
         ));
-        return Exit::Error;
+        return Exit::Usage;
     };
     print(&text(reason));
     Exit::Done

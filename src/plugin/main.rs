@@ -46,7 +46,11 @@ async fn main() -> ExitCode {
     promoter_kubernetes::install_crypto_provider();
     let exit = run(&Arguments::read()).await.unwrap_or_else(|error| {
         complain(&format!("error: {}\n", failure::chain(&error)));
-        Exit::Error
+        if error.is::<target::Error>() {
+            Exit::Usage
+        } else {
+            Exit::Error
+        }
     });
     exit.into()
 }

@@ -109,7 +109,8 @@ pub(crate) async fn run(
                 .map(|target| format!("{}/{}", connection.namespace, target.name))
                 .collect();
             complain(&failure.text(&names.join(", ")));
-            return Ok(failure.exit());
+            exits.push(failure.exit());
+            return Ok(Exit::worst(exits));
         }
     };
     let shown = join_all(

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::support::{
     Before, Kind, Kubectl, Scene, Workload, fleet,
     kubectl::bind,
+    kubectl_promote,
     opting_in::{ALICE, VERDICT, assert_accepted, assert_stamp, create, stamp_of},
 };
 
@@ -53,6 +54,21 @@ async fn what_is_federated_is_answered_for() -> Result<()> {
         .eventually("its Promotion would be reopened", async || {
             let answer = alice.run(&try_it).await?;
             answer.assert_error(0, &["was released, and will be promoted to Karmada again"])
+        })
+        .await?;
+
+    // Where somebody has only tried it since, whoever wants more is told how to ask for it.
+    let rehearse = ["deployment/web", "-C", "member1", "--rehearse"];
+    let answer = kubectl_promote(&scene, &rehearse).await?;
+    answer.assert_output(0, &["Rehearsed"])?;
+    let more = format!(
+        "kubectl promote deployment/web -n {} -C member1",
+        scene.namespace
+    );
+    scene
+        .eventually("what was rehearsed would stay so", async || {
+            let answer = alice.run(&try_it).await?;
+            answer.assert_error(0, &["goes no further than Rehearsed", &more])
         })
         .await
 }

@@ -19,7 +19,10 @@ use promoter_api::{
 };
 use promoter_domain::verdict::Record;
 use promoter_kubernetes::watch::{self, watch};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer as _, value},
+};
 
 use super::{
     Index, State,
@@ -145,11 +148,15 @@ fn record(promotion: &SmallPromotion) -> Record {
         desired_state,
     } = &promotion.spec;
     let phase = promotion.status.as_ref().map(|status| &status.phase);
+    let desired: Result<_, value::Error> =
+        DesiredState::deserialize(desired_state.as_str().into_deserializer());
+    let desired = desired.unwrap_or_default();
     Record {
         clusters: clusters.clone(),
         deleting: promotion.meta().deletion_timestamp.is_some(),
+        desired,
         released: phase.is_some_and(|phase| *phase == format!("{:?}", Phase::Released))
-            && *desired_state == DesiredState::Released.to_string(),
+            && desired == DesiredState::Released,
     }
 }
 

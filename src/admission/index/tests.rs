@@ -1,3 +1,4 @@
+use promoter_api::promotion::DesiredState;
 use promoter_domain::verdict::SubjectKind;
 
 use super::*;
@@ -18,6 +19,7 @@ fn listed(clusters: &[String]) -> Index {
     let record = Record {
         clusters: vec!["member1".to_owned()],
         deleting: false,
+        desired: DesiredState::Promoted,
         released: false,
     };
     state.promotions.put(key("shop", "web"), record);

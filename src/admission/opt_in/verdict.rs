@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use promoter_api::marks;
+use promoter_api::{marks, promotion::DesiredState};
 use promoter_domain::{
     opt_in::OptIns,
     verdict::{self, Accepted, Existing, Rejection, Subject, SubjectKind},
@@ -104,7 +104,10 @@ fn denial(rejection: &Rejection, subject: &Subject<'_>) -> Denial {
 /// What happens next, and how to follow it.
 fn acceptance(subject: &Subject<'_>, accepted: Accepted) -> Vec<String> {
     let Subject {
-        name, namespace, ..
+        cluster,
+        name,
+        namespace,
+        ..
     } = subject;
     let (phase, reason) = (marks::PHASE, marks::REASON);
     let follow = |whose: &str, name: &str| {
@@ -127,9 +130,17 @@ fn acceptance(subject: &Subject<'_>, accepted: Accepted) -> Vec<String> {
         (SubjectKind::Deployment, Accepted::Begins) => {
             format!("{subject} will be promoted to Karmada, with its pods as they are")
         }
-        (SubjectKind::Deployment, Accepted::InHand) => {
-            format!("{subject} has a Promotion already, which goes on as it is")
-        }
+        (SubjectKind::Deployment, Accepted::InHand(desired)) => match desired {
+            // What a person has asked for in the control plane is not gone beyond.
+            DesiredState::Observed | DesiredState::Rehearsed => format!(
+                "{subject} has a Promotion already, which goes no further than {desired}: `kubectl \
+                 promote deployment/{name} -n {namespace} -C {cluster}` in the control plane has it \
+                 promoted"
+            ),
+            DesiredState::Promoted | DesiredState::Released => {
+                format!("{subject} has a Promotion already, which goes on as it is")
+            }
+        },
         (SubjectKind::Deployment, Accepted::Reopens) => {
             format!("{subject} was released, and will be promoted to Karmada again")
         }
@@ -139,4 +150,30 @@ fn acceptance(subject: &Subject<'_>, accepted: Accepted) -> Vec<String> {
 
 fn audited(decision: &'static str) -> BTreeMap<&'static str, Cow<'static, str>> {
     BTreeMap::from([("decision", Cow::Borrowed(decision))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wants_more_than_was_asked_for_before_is_told_how_to_get_it() {
+        let subject = Subject {
+            cluster: "member1",
+            kind: SubjectKind::Deployment,
+            name: "web",
+            namespace: "shop",
+        };
+        let told = |desired| acceptance(&subject, Accepted::InHand(desired)).swap_remove(0);
+        for desired in [DesiredState::Observed, DesiredState::Rehearsed] {
+            let told = told(desired);
+            let further = format!("goes no further than {desired}: ");
+            let more = "`kubectl promote deployment/web -n shop -C member1` in the control plane";
+            assert!(told.contains(&further) && told.contains(more), "{told}");
+        }
+        for desired in [DesiredState::Promoted, DesiredState::Released] {
+            let told = told(desired);
+            assert!(told.ends_with("goes on as it is"), "{told}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use promoter_api::promotion::DesiredState;
 
 use super::*;
 
@@ -44,6 +45,7 @@ fn known(cluster: &str, said: Option<Answer>) -> Known {
         record: Record {
             clusters: vec![cluster.to_owned()],
             deleting: false,
+            desired: DesiredState::Promoted,
             released: false,
         },
     }
@@ -51,6 +53,7 @@ fn known(cluster: &str, said: Option<Answer>) -> Known {
 
 fn released(cluster: &str) -> Known {
     let mut known = known(cluster, Some(answer("Released")));
+    known.record.desired = DesiredState::Released;
     known.record.released = true;
     known
 }

@@ -163,3 +163,17 @@ fn a_members_user_counts_there_and_where_that_is_allowed() {
     let not_allowed = Err(Reason::NamespaceNotAllowed);
     assert_eq!(decided("member1", promote, &elsewhere), not_allowed);
 }
+
+#[test]
+fn whose_word_was_taken_is_said() {
+    let (alice, guest) = (requester(None), requester(Some("member1")));
+    for (authority, said) in [
+        (Authority::ApiServers(&alice), "user alice may have it"),
+        (
+            Authority::Member(&guest),
+            "user alice of cluster member1 opted in there",
+        ),
+    ] {
+        assert_eq!(authority.approval(), said);
+    }
+}

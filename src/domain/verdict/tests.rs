@@ -20,6 +20,7 @@ fn record(cluster: &str) -> Record {
     Record {
         clusters: vec![cluster.to_owned()],
         deleting: false,
+        desired: DesiredState::Promoted,
         released: false,
     }
 }
@@ -40,7 +41,12 @@ fn decided(
 #[test]
 fn what_the_control_plane_has_decides() {
     let (here, elsewhere) = (record("member1"), record("member2"));
+    let rehearsed = Record {
+        desired: DesiredState::Rehearsed,
+        ..record("member1")
+    };
     let released = Record {
+        desired: DesiredState::Released,
         released: true,
         ..record("member2")
     };
@@ -50,6 +56,7 @@ fn what_the_control_plane_has_decides() {
     };
     let conflict = || Err(Rejection::ConflictingPromotion(vec!["member2".to_owned()]));
     let federated = || Err(Rejection::AlreadyFederated);
+    let in_hand = |desired| Ok(Accepted::InHand(desired));
     let template = || Err(Rejection::ConflictingTemplate);
     for (promotion, work, of_its_own, expected) in [
         (None, false, false, Ok(Accepted::Begins)),
@@ -57,8 +64,14 @@ fn what_the_control_plane_has_decides() {
         (None, true, false, federated()),
         (None, false, true, template()),
         // Staged, committed or promoted: the promotion itself explains what there is.
-        (Some(&here), false, false, Ok(Accepted::InHand)),
-        (Some(&here), true, true, Ok(Accepted::InHand)),
+        (Some(&here), false, false, in_hand(DesiredState::Promoted)),
+        (Some(&here), true, true, in_hand(DesiredState::Promoted)),
+        (
+            Some(&rehearsed),
+            false,
+            false,
+            in_hand(DesiredState::Rehearsed),
+        ),
         (Some(&elsewhere), false, true, conflict()),
         (Some(&elsewhere), false, false, conflict()),
         // Its placement has reached this cluster.

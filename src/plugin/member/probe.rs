@@ -48,7 +48,7 @@ pub(super) async fn tell(reached: &Objects, member: &Member, cluster: &str) -> a
     let Some(calls) = &admission.webhook else {
         print(&format!(
             "cluster {cluster} pins who opts in; without a webhook they have to say so themselves: \
-             {REQUESTED_BY}={}\n",
+             {REQUESTED_BY}={} (--webhook-url or --webhook-service names one)\n",
             stamp::stamp(installation, "USERNAME")
         ));
         return Ok(());
