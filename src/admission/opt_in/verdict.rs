@@ -8,18 +8,18 @@ use promoter_domain::{
     verdict::{self, Accepted, Existing, Rejection, Subject, SubjectKind},
 };
 
-use super::{change::Change, object::Object};
+use super::{Asked, change::Change};
 use crate::{
     index::Index,
-    review::{Decision, Denial, Request, Verdict},
+    review::{Decision, Denial, Verdict},
 };
 
 /// The verdict on what newly opts in, in a cluster; nothing is said to anything else.
 ///
 /// Without an index nothing is known of the control plane, and the hub says later what speaks
 /// against it there.
-pub(crate) fn verdict<'a>(
-    request: &Request<'a, Object<'a>>,
+pub(crate) fn verdict(
+    request: &Asked<'_>,
     cluster: &str,
     opt_ins: &OptIns,
     index: Option<&Index>,
