@@ -19,6 +19,12 @@ mod skim;
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
+/// An answer with two warnings, or a patch and a status, seldom has more bytes.
+const USUAL_ANSWER: usize = 1024;
+
+/// A patch that stamps something seldom has more bytes.
+const USUAL_PATCH: usize = 256;
+
 /// A body that is no question, so that nothing can be answered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Malformed {
@@ -262,12 +268,12 @@ fn answered(uid: &str, decision: Decision) -> Result<Answered, Malformed> {
     let (outcome, patch, status) = match &verdict {
         Verdict::Allowed => (Outcome::Allowed, None, None),
         Verdict::Patched(patch) => {
-            let patch = BASE64_STANDARD.encode(serde_json::to_vec(patch)?);
-            (Outcome::Patched, Some(patch), None)
+            let patch = written(patch, USUAL_PATCH)?;
+            (Outcome::Patched, Some(BASE64_STANDARD.encode(patch)), None)
         }
         Verdict::Denied(denial) => (Outcome::Denied(denial.reason), None, Some(denial)),
     };
-    let body = serde_json::to_vec(&Answer {
+    let answer = Answer {
         api_version: API_VERSION,
         kind: KIND,
         response: Response {
@@ -280,8 +286,16 @@ fn answered(uid: &str, decision: Decision) -> Result<Answered, Malformed> {
             uid,
             warnings: &warnings,
         },
-    })?;
+    };
+    let body = written(&answer, USUAL_ANSWER)?;
     Ok(Answered { body, outcome })
+}
+
+/// As JSON, which usually takes no more than so many bytes.
+fn written(value: &impl Serialize, usual: usize) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(usual);
+    serde_json::to_writer(&mut text, value)?;
+    Ok(text)
 }
 
 /// What stands there, or what stands for nothing where that is `null`.

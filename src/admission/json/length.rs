@@ -146,9 +146,9 @@ impl Strings {
         // A subtraction borrows through each row of backslashes, so that in it every other bit is
         // another than in `ODD`: of those, and of what is behind them, every second is escaped.
         let first = backslashes & !self.escaped;
-        let escapes = (first << 1 | ODD).wrapping_sub(first) ^ ODD;
-        let escaped = escapes ^ (backslashes | self.escaped);
-        self.escaped = (escapes & backslashes) >> 63;
+        let turned = (first << 1 | ODD).wrapping_sub(first) ^ ODD;
+        let escaped = turned ^ (backslashes | self.escaped);
+        self.escaped = (turned & backslashes) >> 63;
         escaped
     }
 }

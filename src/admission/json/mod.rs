@@ -4,15 +4,15 @@
 //! read it as JSON takes a pass over each byte of it; to jump over what is not wanted takes a
 //! fraction of that, and nothing at all is the quickest.
 //!
-//! Go's `encoding/json` writes no white space, and the members of a type in the order of their
-//! declaration. Whatever is written in another way is [`Unusual`], and left to `serde_json`; so
-//! nothing is ever refused here. What is jumped over is not examined: that it is JSON is believed
-//! of whoever sends it. Neither is a key looked for twice.
+//! Go's `encoding/json` writes no white space. Whatever is written in another way is [`Unusual`],
+//! and left to `serde_json`; so nothing is ever refused here. What is jumped over is not examined:
+//! that it is JSON is believed of whoever sends it.
 
 mod length;
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use serde::Deserialize;
 
 /// It is not as API servers write it, or is no JSON at all. `serde_json` will say.
@@ -61,12 +61,8 @@ impl<'a> Reader<'a> {
             self.expect(b',')?;
         }
         self.expect(b'"')?;
-        // Keys are words. One that is written in another way could still be one that is wanted.
-        let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
-        let end = self
-            .rest
-            .iter()
-            .position(|&byte| byte == b'"' || !plain(byte));
+        // One with a backslash could still be one that is wanted, written in another way.
+        let end = memchr2(b'"', b'\\', self.rest);
         let key = self.take(end.ok_or(Unusual)?)?;
         self.expect(b'"')?;
         self.expect(b':')?;
@@ -91,7 +87,18 @@ impl<'a> Reader<'a> {
 
     /// Reads a text as `serde_json` does.
     pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, Unusual> {
-        self.value().map(|Text(text)| text)
+        let value = self.jump()?;
+        // Nearly all are like this, and there is nothing to be done to them.
+        if let [b'"', text @ .., b'"'] = value
+            && text
+                .iter()
+                .fold(true, |plain, &byte| plain & is_plain(byte))
+            && let Ok(text) = str::from_utf8(text)
+        {
+            return Ok(Cow::Borrowed(text));
+        }
+        let read = serde_json::from_slice(value);
+        read.map(|Text(text)| text).map_err(|_| Unusual)
     }
 
     /// Reads a value, and nothing where that is `null`.
@@ -118,6 +125,11 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(taken)
     }
+}
+
+/// Whether a byte of a string stands for itself alone.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
 
 /// Notes what was read of a member. A member that is there twice is [`Unusual`].

@@ -82,7 +82,6 @@ fn what_go_would_not_write_is_unusual() {
         r#"{"a" :1}"#,
         r#"{"a":1"b":2}"#,
         r#"{"\u0061":1}"#,
-        r#"{"é":1}"#,
         r#"{"a":}"#,
         r#"{"a":"x}"#,
         r#"{"a":"x\"}"#,
@@ -131,11 +130,8 @@ proptest! {
     fn a_value_ends_where_it_ends(
         values in prop::collection::vec(crate::opt_in::tests::anything(), 1..4),
     ) {
-        let mut text = String::from("{");
-        for value in &values {
-            text += &format!("\"a\":{value},");
-        }
-        text += "\"b\":0}";
+        let members: Vec<_> = values.iter().map(|value| format!("\"a\":{value}")).collect();
+        let text = format!("{{{},\"b\":0}}", members.join(","));
         let mut reader = Reader::new(text.as_bytes());
         reader.enter().unwrap();
         for value in values {

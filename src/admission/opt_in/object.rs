@@ -1,7 +1,7 @@
 //! As much of a Deployment or Namespace as is decided on, borrowed from the request.
 //!
-//! Each is read in two ways, by `serde_json` and by a [`Reader`]. Both say the same of everything
-//! that says nothing twice.
+//! Each is read in two ways, by `serde_json` and by a [`Reader`]. They come to the same, unless a key
+//! is there twice where nothing is looked for any more; no API server writes such an object.
 
 use std::{borrow::Cow, fmt};
 

@@ -1,6 +1,6 @@
 //! Who asks: written on what opts in, whatever somebody else wrote there.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, jsonptr::PointerBuf};
 use promoter_api::marks;
@@ -66,5 +66,7 @@ fn add(stamp: &str, annotated: bool) -> PatchOperation {
 }
 
 fn pointer() -> PointerBuf {
-    PointerBuf::from_tokens(["metadata", "annotations", marks::REQUESTED_BY])
+    static POINTER: LazyLock<PointerBuf> =
+        LazyLock::new(|| PointerBuf::from_tokens(["metadata", "annotations", marks::REQUESTED_BY]));
+    POINTER.clone()
 }

@@ -1,6 +1,6 @@
 //! Whether something may opt in, told to whoever asks while they wait.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use promoter_api::marks;
 use promoter_domain::{
@@ -107,16 +107,16 @@ fn acceptance(subject: &Subject<'_>, accepted: Accepted) -> Vec<String> {
         name, namespace, ..
     } = subject;
     let (phase, reason) = (marks::PHASE, marks::REASON);
-    let follow = |whose: &str, name: &str| {
+    let follow = |whose: &str, name: fmt::Arguments<'_>| {
         format!(
             "the annotations {phase} and {reason} and the events of {whose} tell how it goes; in \
              the control plane, `kubectl promote status{name} -n {namespace}`"
         )
     };
     let follow = match subject.kind {
-        SubjectKind::Namespace => follow("each", ""),
-        SubjectKind::Deployment if name.is_empty() => follow("it", ""),
-        SubjectKind::Deployment => follow("it", &format!(" deployment/{name}")),
+        SubjectKind::Namespace => follow("each", format_args!("")),
+        SubjectKind::Deployment if name.is_empty() => follow("it", format_args!("")),
+        SubjectKind::Deployment => follow("it", format_args!(" deployment/{name}")),
     };
     let next = match (subject.kind, accepted) {
         (SubjectKind::Namespace, _) => format!(

@@ -9,9 +9,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
-use super::{Answered, Outcome, Request};
+use super::{Answered, Kind, Operation, Outcome, Request, Username};
 use crate::json::{Reader, Skim, Unusual, once};
 
 /// How Go writes a review up to its request: the fields stand in the order of their declaration.
@@ -30,7 +28,7 @@ pub(crate) fn skim<'a, N, O, U>(body: &'a [u8]) -> Result<Request<'a, N, O, U>, 
 where
     N: Skim<'a>,
     O: Skim<'a>,
-    U: Deserialize<'a>,
+    U: Skim<'a>,
 {
     let request = body.strip_prefix(HEAD).ok_or(Unusual)?;
     if !request.trim_ascii_end().ends_with(TAIL) {
@@ -39,7 +37,7 @@ where
     Request::skim(&mut Reader::new(request))
 }
 
-impl<'a, N: Skim<'a>, O: Skim<'a>, U: Deserialize<'a>> Skim<'a> for Request<'a, N, O, U> {
+impl<'a, N: Skim<'a>, O: Skim<'a>, U: Skim<'a>> Skim<'a> for Request<'a, N, O, U> {
     /// Not to its end: once all is known, the rest is of no interest.
     fn skim(reader: &mut Reader<'a>) -> Result<Self, Unusual> {
         let (mut uid, mut kind, mut name, mut namespace) = (None, None, None, None);
@@ -48,11 +46,11 @@ impl<'a, N: Skim<'a>, O: Skim<'a>, U: Deserialize<'a>> Skim<'a> for Request<'a, 
         while let Some(key) = reader.key()? {
             match key {
                 b"uid" => once(&mut uid, reader.text()?)?,
-                b"kind" => once(&mut kind, reader.value()?)?,
+                b"kind" => once(&mut kind, Kind::skim(reader)?)?,
                 b"name" => once(&mut name, reader.text()?)?,
                 b"namespace" => once(&mut namespace, reader.text()?)?,
-                b"operation" => once(&mut operation, reader.value()?)?,
-                b"userInfo" => once(&mut user_info, reader.value()?)?,
+                b"operation" => once(&mut operation, Operation::skim(reader)?)?,
+                b"userInfo" => once(&mut user_info, U::skim(reader)?)?,
                 b"object" => once(&mut object, reader.optional()?)?,
                 // All the others are declared before it. One that is missing could still come.
                 b"oldObject" => {
@@ -75,6 +73,53 @@ impl<'a, N: Skim<'a>, O: Skim<'a>, U: Deserialize<'a>> Skim<'a> for Request<'a, 
             }
         }
         Err(Unusual)
+    }
+}
+
+impl<'a> Skim<'a> for Kind<'a> {
+    fn skim(reader: &mut Reader<'a>) -> Result<Self, Unusual> {
+        let (mut group, mut kind) = (None, None);
+        reader.enter()?;
+        while let Some(key) = reader.key()? {
+            match key {
+                b"group" => once(&mut group, reader.text()?)?,
+                b"kind" => once(&mut kind, reader.text()?)?,
+                _ => {
+                    reader.jump()?;
+                }
+            }
+        }
+        Ok(Self {
+            group: group.unwrap_or_default(),
+            kind: kind.unwrap_or_default(),
+        })
+    }
+}
+
+impl<'a> Skim<'a> for Operation {
+    fn skim(reader: &mut Reader<'a>) -> Result<Self, Unusual> {
+        Ok(match &*reader.text()? {
+            "CREATE" => Self::Create,
+            "UPDATE" => Self::Update,
+            _ => Self::Other,
+        })
+    }
+}
+
+impl<'a> Skim<'a> for Username<'a> {
+    fn skim(reader: &mut Reader<'a>) -> Result<Self, Unusual> {
+        let mut username = None;
+        reader.enter()?;
+        while let Some(key) = reader.key()? {
+            if key == b"username" {
+                once(&mut username, reader.text()?)?;
+            } else {
+                reader.jump()?;
+            }
+        }
+        Ok(Self {
+            username: username.unwrap_or_default(),
+        })
     }
 }
 

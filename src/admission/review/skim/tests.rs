@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use promoter_api::marks;
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use serde_json::{Map, Value, json};
@@ -104,6 +106,24 @@ fn what_an_api_server_writes_is_skimmed() {
                 assert!(is_skimmed(format!("{body}\n").as_bytes()), "{body}");
             }
         }
+    }
+}
+
+/// With what the fuzzer begins.
+#[test]
+fn the_examples_of_an_api_server_are_skimmed() {
+    for name in [
+        "deployment-created-opted-in",
+        "deployment-opts-in",
+        "deployment-opts-out",
+        "deployment-stamp-forged",
+        "deployment-wrong-value",
+        "namespace-opts-in",
+        "namespace-stamp-forged",
+    ] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/review");
+        let body = std::fs::read(folder.join(name).with_extension("json")).unwrap();
+        assert!(is_skimmed(&body), "{name}");
     }
 }
 
