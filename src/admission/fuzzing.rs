@@ -15,7 +15,7 @@ use promoter_domain::{
 };
 use serde_json::{Value, json};
 
-use crate::{Routes, server};
+use crate::{Routes, review::Answered, routes::Route, server};
 
 const INSTALLATION: &str = "0a1b2c3d4e5f6071";
 const MUTATE: &str = "/admit/member1/mutate/0a1b2c3d4e5f6071";
@@ -50,9 +50,81 @@ pub fn review(body: &[u8]) {
         assert!(!has_patch || (mutating && response["allowed"] == true));
         // In a body that says something twice, it is not sure what is meant.
         if let Ok(review) = serde_json::from_slice::<Value>(body) {
+            skimmed_is_read(path, &review);
             once_is_enough(path, review);
         }
     }
+}
+
+/// Whoever reads only what matters answers as whoever reads it all.
+fn skimmed_is_read(path: &str, review: &Value) {
+    let routes = routes();
+    let Some(route) = routes.find(path) else {
+        return;
+    };
+    let body = written_by_go(&review["request"]);
+    let (skimmed, read) = answers_of(&routes, route, body.as_bytes());
+    assert!(skimmed.is_none() || skimmed == read, "{path}: {body}");
+}
+
+/// The answers to a review by its skimming, if it can be skimmed, and by its parser.
+pub(crate) fn answers_of(
+    routes: &Routes,
+    route: Route<'_>,
+    body: &[u8],
+) -> (Option<String>, Option<String>) {
+    let text = |answered: Answered| {
+        let Answered { body, outcome } = answered;
+        format!("{outcome:?}: {}", String::from_utf8_lossy(&body))
+    };
+    (
+        routes.skimmed(route, body).map(text),
+        routes.read(route, body).ok().map(text),
+    )
+}
+
+/// A review of a request as an API server writes it.
+pub(crate) fn written_by_go(request: &Value) -> String {
+    const REQUEST: [&str; 12] = [
+        "uid",
+        "kind",
+        "resource",
+        "requestKind",
+        "requestResource",
+        "name",
+        "namespace",
+        "operation",
+        "userInfo",
+        "object",
+        "oldObject",
+        "dryRun",
+    ];
+    const OBJECT: [&str; 3] = ["kind", "apiVersion", "metadata"];
+    const METADATA: [&str; 4] = ["name", "deletionTimestamp", "labels", "annotations"];
+
+    fn written(value: &Value, orders: &[&[&str]]) -> String {
+        let (Value::Object(members), [order, inner @ ..]) = (value, orders) else {
+            return value.to_string();
+        };
+        let place = |key: &str| order.iter().position(|first| *first == key);
+        let mut members: Vec<_> = members.iter().collect();
+        members.sort_by_key(|(key, _)| place(key).unwrap_or(usize::MAX));
+        let member = |(key, value): (&String, &Value)| {
+            // Only objects have such an order inside.
+            let inner = match key.as_str() {
+                "object" | "oldObject" | "metadata" => inner,
+                _ => &[],
+            };
+            format!("{}:{}", Value::from(key.as_str()), written(value, inner))
+        };
+        let members: Vec<_> = members.into_iter().map(member).collect();
+        format!("{{{}}}", members.join(","))
+    }
+
+    let request = written(request, &[&REQUEST, &OBJECT, &METADATA]);
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{request}}}"#
+    )
 }
 
 /// What is patched is right from then on, as when another webhook has changed something else.

@@ -4,6 +4,7 @@
 //! - [`health`]: whether it lives and is ready, and its figures, `metrics`;
 //! - `routes`: from a path and a body to an answer, without a socket;
 //! - `review`: the AdmissionReview around a request, read and written;
+//! - `json`: what is wanted of a long text, without reading all of it;
 //! - `promotion`: whom a Promotion acts as;
 //! - `opt_in`: who opts something of a member in, and whether it may be;
 //! - [`index`]: what the control plane has, as far as that decides.
@@ -15,6 +16,7 @@
 pub mod fuzzing;
 pub mod health;
 pub mod index;
+mod json;
 mod metrics;
 mod opt_in;
 mod promotion;

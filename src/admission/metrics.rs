@@ -48,6 +48,7 @@ pub(crate) struct Metrics {
 struct OfRoute {
     allowed: Counter,
     duration: Histogram,
+    patched: Counter,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -136,13 +137,19 @@ impl Metrics {
             handshake_timeouts: failure("handshake_timeout"),
             reloads: ["failed", "ok"]
                 .map(|outcome| reloads.get_or_create_owned(&OutcomeLabels { outcome })),
-            routes: ["mutate", "promotions", "validate", "none"].map(|route| OfRoute {
-                allowed: requests.get_or_create_owned(&RequestLabels {
-                    route,
-                    outcome: "allowed",
-                    reason: String::new(),
-                }),
-                duration: durations.get_or_create_owned(&RouteLabels { route }),
+            routes: ["mutate", "promotions", "validate", "none"].map(|route| {
+                let answered = |outcome| {
+                    requests.get_or_create_owned(&RequestLabels {
+                        route,
+                        outcome,
+                        reason: String::new(),
+                    })
+                };
+                OfRoute {
+                    allowed: answered("allowed"),
+                    duration: durations.get_or_create_owned(&RouteLabels { route }),
+                    patched: answered("patched"),
+                }
             }),
             requests,
         }
@@ -168,7 +175,10 @@ impl Metrics {
                 of_route.allowed.inc();
                 return;
             }
-            Ok(Outcome::Patched) => ("patched", String::new()),
+            Ok(Outcome::Patched) => {
+                of_route.patched.inc();
+                return;
+            }
             Ok(Outcome::Denied(reason)) => ("denied", reason.to_owned()),
             Err(StatusCode::BAD_REQUEST) => ("malformed", String::new()),
             Err(status) => ("refused", status.as_str().to_owned()),

@@ -12,15 +12,18 @@ use json_patch::Patch;
 use promoter_api::promotion::Requester;
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
+pub(crate) use self::skim::{allow_unread, skim};
+
+mod skim;
+
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 
-/// How Go writes a review up to its uid: the fields stand in the order of their declaration.
-const HEAD: &str =
-    r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":""#;
+/// An answer with two warnings, or a patch and a status, seldom has more bytes.
+const USUAL_ANSWER: usize = 1024;
 
-/// How the answer that allows is written, up to the uid.
-const ALLOWED: &[u8] = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"allowed":true,"uid":""#;
+/// A patch that stamps something seldom has more bytes.
+const USUAL_PATCH: usize = 256;
 
 /// A body that is no question, so that nothing can be answered.
 #[derive(Debug, thiserror::Error)]
@@ -42,22 +45,29 @@ pub(crate) enum Malformed {
 }
 
 #[derive(Deserialize)]
-#[serde(bound(deserialize = "O: Deserialize<'de>"), rename_all = "camelCase")]
-struct Question<'a, O> {
+#[serde(
+    bound(deserialize = "N: Deserialize<'de>, O: Deserialize<'de>, U: Default + Deserialize<'de>"),
+    rename_all = "camelCase"
+)]
+struct Question<'a, N, O, U> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
-    request: Option<Request<'a, O>>,
+    request: Option<Request<'a, N, O, U>>,
 }
 
-/// What an API server asks about, with as much of the objects as is decided on.
+/// What an API server asks about, with as much of the objects, new and old, and of the user as is
+/// decided on.
 ///
 /// Whether it is a dry run is not read: nobody is answered otherwise for that.
 #[derive(Deserialize)]
-#[serde(bound(deserialize = "O: Deserialize<'de>"), rename_all = "camelCase")]
-pub(crate) struct Request<'a, O> {
+#[serde(
+    bound(deserialize = "N: Deserialize<'de>, O: Deserialize<'de>, U: Default + Deserialize<'de>"),
+    rename_all = "camelCase"
+)]
+pub(crate) struct Request<'a, N, O = N, U = UserInfo> {
     /// What the object is.
     #[serde(borrow, default)]
     pub(crate) kind: Kind<'a>,
@@ -68,7 +78,7 @@ pub(crate) struct Request<'a, O> {
     #[serde(borrow, default)]
     pub(crate) namespace: Cow<'a, str>,
     /// The object as it is to be; none when it is deleted.
-    pub(crate) object: Option<O>,
+    pub(crate) object: Option<N>,
     /// The object as it is; none when it is created.
     pub(crate) old_object: Option<O>,
     /// What is to be done with it.
@@ -77,7 +87,7 @@ pub(crate) struct Request<'a, O> {
     uid: Cow<'a, str>,
     /// Who asks for it.
     #[serde(default)]
-    pub(crate) user_info: UserInfo,
+    pub(crate) user_info: U,
 }
 
 /// What an object is. Its version is the one that was registered for, whatever the client wrote.
@@ -110,6 +120,13 @@ pub(crate) struct UserInfo {
     groups: Vec<String>,
     uid: String,
     pub(crate) username: String,
+}
+
+/// As much of a user as can be written in a stamp.
+#[derive(Debug, Default, Deserialize, PartialEq)]
+pub(crate) struct Username<'a> {
+    #[serde(borrow, default)]
+    pub(crate) username: Cow<'a, str>,
 }
 
 /// What is decided on a request.
@@ -189,24 +206,29 @@ struct Response<'a> {
 
 /// Answers a review by what `decide` says of its request. Where the objects are not what it needs of
 /// them, it is answered all the same, by what `unreadable` says.
-pub(crate) fn answer<'a, O: Deserialize<'a>>(
+pub(crate) fn answer<'a, N, O, U>(
     body: &'a [u8],
-    decide: impl FnOnce(&Request<'a, O>) -> Decision,
-    unreadable: impl FnOnce(&Request<'a, IgnoredAny>, &serde_json::Error) -> Decision,
-) -> Result<Answered, Malformed> {
-    match serde_json::from_slice::<Question<'a, O>>(body) {
+    decide: impl FnOnce(&Request<'a, N, O, U>) -> Decision,
+    unreadable: impl FnOnce(&Request<'a, IgnoredAny, IgnoredAny, U>, &serde_json::Error) -> Decision,
+) -> Result<Answered, Malformed>
+where
+    N: Deserialize<'a>,
+    O: Deserialize<'a>,
+    U: Default + Deserialize<'a>,
+{
+    match serde_json::from_slice::<Question<'a, N, O, U>>(body) {
         Ok(question) => question.answer(decide),
-        Err(error) => match serde_json::from_slice::<Question<'a, IgnoredAny>>(body) {
+        Err(error) => match serde_json::from_slice::<Question<'a, _, _, U>>(body) {
             Ok(question) => question.answer(|request| unreadable(request, &error)),
             Err(_) => Err(error.into()),
         },
     }
 }
 
-impl<'a, O> Question<'a, O> {
+impl<'a, N, O, U> Question<'a, N, O, U> {
     fn answer(
         self,
-        decide: impl FnOnce(&Request<'a, O>) -> Decision,
+        decide: impl FnOnce(&Request<'a, N, O, U>) -> Decision,
     ) -> Result<Answered, Malformed> {
         let Self {
             api_version,
@@ -222,7 +244,17 @@ impl<'a, O> Question<'a, O> {
         let request = request
             .filter(|request| !request.uid.is_empty())
             .ok_or(Malformed::NoRequest)?;
-        answered(&request.uid, decide(&request))
+        request.answer(decide)
+    }
+}
+
+impl<N, O, U> Request<'_, N, O, U> {
+    /// Answers what `decide` says.
+    pub(crate) fn answer(
+        &self,
+        decide: impl FnOnce(&Self) -> Decision,
+    ) -> Result<Answered, Malformed> {
+        answered(&self.uid, decide(self))
     }
 }
 
@@ -236,12 +268,12 @@ fn answered(uid: &str, decision: Decision) -> Result<Answered, Malformed> {
     let (outcome, patch, status) = match &verdict {
         Verdict::Allowed => (Outcome::Allowed, None, None),
         Verdict::Patched(patch) => {
-            let patch = BASE64_STANDARD.encode(serde_json::to_vec(patch)?);
-            (Outcome::Patched, Some(patch), None)
+            let patch = written(patch, USUAL_PATCH)?;
+            (Outcome::Patched, Some(BASE64_STANDARD.encode(patch)), None)
         }
         Verdict::Denied(denial) => (Outcome::Denied(denial.reason), None, Some(denial)),
     };
-    let body = serde_json::to_vec(&Answer {
+    let answer = Answer {
         api_version: API_VERSION,
         kind: KIND,
         response: Response {
@@ -254,27 +286,16 @@ fn answered(uid: &str, decision: Decision) -> Result<Answered, Malformed> {
             uid,
             warnings: &warnings,
         },
-    })?;
+    };
+    let body = written(&answer, USUAL_ANSWER)?;
     Ok(Answered { body, outcome })
 }
 
-/// Allows what a review asks without reading more of it than its beginning and its end; nothing
-/// where it does not begin as an API server's reviews do.
-///
-/// For whoever has seen already that nothing in it concerns us. To read a review of 10 KB as JSON
-/// takes longer than all else that is done for it.
-pub(crate) fn allow_unread(body: &[u8]) -> Option<Answered> {
-    let rest = body.strip_prefix(HEAD.as_bytes())?;
-    let length = rest.iter().position(|&byte| byte == b'"')?;
-    let (uid, rest) = rest.split_at(length);
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    if uid.is_empty() || !uid.iter().all(plain) || !rest.trim_ascii_end().ends_with(b"}}") {
-        return None;
-    }
-    Some(Answered {
-        body: [ALLOWED, uid, br#""}}"#].concat(),
-        outcome: Outcome::Allowed,
-    })
+/// As JSON, which usually takes no more than so many bytes.
+fn written(value: &impl Serialize, usual: usize) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(usual);
+    serde_json::to_writer(&mut text, value)?;
+    Ok(text)
 }
 
 /// What stands there, or what stands for nothing where that is `null`.

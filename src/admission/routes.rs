@@ -8,8 +8,9 @@ use promoter_installation::control_plane::PROMOTIONS_PATH;
 
 use crate::{
     index::Index,
-    opt_in, promotion,
-    review::{self, Answered},
+    opt_in::{self, Asked},
+    promotion,
+    review::{self, Answered, Decision},
 };
 
 /// What is decided under which path, and what has to be known for it.
@@ -62,14 +63,35 @@ impl Routes {
         route: Route<'_>,
         body: &[u8],
     ) -> Result<Answered, (StatusCode, String)> {
-        let unread = match route {
+        let answered = match route {
             Route::Promotions => None,
-            Route::Stamp(_) | Route::Verdict(_) if opt_in::may_concern(body) => None,
+            Route::Stamp(_) | Route::Verdict(_) if opt_in::may_concern(body) => {
+                self.skimmed(route, body)
+            }
             Route::Stamp(_) | Route::Verdict(_) => review::allow_unread(body),
         };
-        if let Some(answered) = unread {
-            return Ok(answered);
+        match answered {
+            Some(answered) => Ok(answered),
+            None => self.read(route, body),
         }
+    }
+
+    /// Answers about what may opt in, if the review is written as API servers write it.
+    pub(crate) fn skimmed(&self, route: Route<'_>, body: &[u8]) -> Option<Answered> {
+        let decide: &dyn Fn(&Asked<'_>) -> Decision = match route {
+            Route::Promotions => return None,
+            Route::Stamp(installation) => &|asked| opt_in::stamp(asked, installation),
+            Route::Verdict(cluster) => &|asked| self.verdict(asked, cluster),
+        };
+        review::skim(body).ok()?.answer(decide).ok()
+    }
+
+    /// Answers a review, however it is written.
+    pub(crate) fn read(
+        &self,
+        route: Route<'_>,
+        body: &[u8],
+    ) -> Result<Answered, (StatusCode, String)> {
         let answered = match route {
             Route::Promotions => review::answer(
                 body,
@@ -78,16 +100,20 @@ impl Routes {
             ),
             Route::Stamp(installation) => review::answer(
                 body,
-                |request| opt_in::stamp(request, installation),
+                |asked| opt_in::stamp(asked, installation),
                 opt_in::unreadable,
             ),
             Route::Verdict(cluster) => review::answer(
                 body,
-                |request| opt_in::verdict(request, cluster, &self.opt_ins, self.index.as_deref()),
+                |asked| self.verdict(asked, cluster),
                 opt_in::unreadable,
             ),
         };
         answered.map_err(|malformed| (StatusCode::BAD_REQUEST, malformed.to_string()))
+    }
+
+    fn verdict(&self, asked: &Asked<'_>, cluster: &str) -> Decision {
+        opt_in::verdict(asked, cluster, &self.opt_ins, self.index.as_deref())
     }
 
     fn answers(&self, cluster: &str) -> bool {

@@ -70,7 +70,7 @@ impl<V> Default for Table<V> {
 
 /// The key of an object.
 pub(super) fn key(namespace: &str, name: &str) -> Box<str> {
-    format!("{namespace}/{name}").into_boxed_str()
+    [namespace, "/", name].concat().into_boxed_str()
 }
 
 #[cfg(test)]

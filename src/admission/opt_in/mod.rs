@@ -19,6 +19,12 @@ pub(crate) use self::{change::unreadable, stamp::stamp, verdict::verdict};
 use memchr::memmem::Finder;
 use promoter_api::marks;
 
+use self::object::{Object, OldObject};
+use crate::review::{Request, Username};
+
+/// A request with as much of it as is decided on here.
+pub(crate) type Asked<'a> = Request<'a, Object<'a>, OldObject<'a>, Username<'a>>;
+
 /// Whether a review may concern us. What does not have our keys in it neither opts in nor bears a
 /// stamp.
 ///
@@ -31,4 +37,4 @@ pub(crate) fn may_concern(review: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,25 +1,30 @@
 //! Who asks: written on what opts in, whatever somebody else wrote there.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, jsonptr::PointerBuf};
 use promoter_api::marks;
 use promoter_domain::stamp;
 use serde_json::{Value, json};
 
-use super::{change::Change, object::Object};
-use crate::review::{Decision, Request, Verdict};
+use super::{
+    Asked,
+    change::Change,
+    object::{Object, OldObject},
+};
+use crate::review::{Decision, Verdict};
 
 /// Stamps what newly opts in with the request's user. A stamp that comes in any other way is put
 /// back to what it was; one that is left out is lost, and nobody is stamped in its place.
 ///
 /// `installation` names the policy that pins stamps in the member.
-pub(crate) fn stamp<'a>(request: &Request<'a, Object<'a>>, installation: &str) -> Decision {
+pub(crate) fn stamp(request: &Asked<'_>, installation: &str) -> Decision {
     let Some(change) = Change::of(request) else {
         return Verdict::Allowed.into();
     };
     let opts_in = change.opts_in().is_some();
-    let [new, old] = [change.new, change.old].map(|object| object.and_then(Object::stamp));
+    let new = change.new.and_then(Object::stamp);
+    let old = change.old.and_then(OldObject::stamp);
     let username = &request.user_info.username;
     let (wanted, done) = if opts_in {
         // A stamp without a name would be nobody's.
@@ -61,5 +66,7 @@ fn add(stamp: &str, annotated: bool) -> PatchOperation {
 }
 
 fn pointer() -> PointerBuf {
-    PointerBuf::from_tokens(["metadata", "annotations", marks::REQUESTED_BY])
+    static POINTER: LazyLock<PointerBuf> =
+        LazyLock::new(|| PointerBuf::from_tokens(["metadata", "annotations", marks::REQUESTED_BY]));
+    POINTER.clone()
 }

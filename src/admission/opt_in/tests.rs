@@ -3,7 +3,7 @@ use proptest::{collection::btree_map, prelude::*};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use super::{object::Object, *};
+use super::*;
 use crate::{
     index::Index,
     review::{self, Decision, Request, Verdict},
@@ -35,14 +35,12 @@ fn stamped(kind: &str, operation: &str, new: &Value, old: Option<&Value>) -> Dec
 }
 
 /// As it is when a whole review is read.
-fn decided<'a>(
-    request: &'a str,
-    decide: impl FnOnce(&Request<'a, Object<'a>>) -> Decision,
-) -> Decision {
+fn decided<'a>(request: &'a str, decide: impl FnOnce(&Asked<'a>) -> Decision) -> Decision {
     match serde_json::from_str(request) {
         Ok(request) => decide(&request),
         Err(error) => {
-            let request: Request<'_, IgnoredAny> = serde_json::from_str(request).unwrap();
+            let request: Request<'_, IgnoredAny, IgnoredAny, Username<'_>> =
+                serde_json::from_str(request).unwrap();
             unreadable(&request, &error)
         }
     }
@@ -329,14 +327,14 @@ fn marks() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn objects() -> impl Strategy<Value = Value> {
+pub(crate) fn objects() -> impl Strategy<Value = Value> {
     (marks(), marks(), "\\PC{0,8}").prop_map(|(annotations, labels, name)| {
         json!({"metadata": {"name": name, "annotations": annotations, "labels": labels}})
     })
 }
 
 /// Anything that JSON can say.
-fn anything() -> impl Strategy<Value = Value> {
+pub(crate) fn anything() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -420,7 +418,7 @@ proptest! {
             &rest[1..],
         );
         let unread = review::allow_unread(body.as_bytes()).unwrap();
-        let read = review::answer::<IgnoredAny>(
+        let read = review::answer::<IgnoredAny, IgnoredAny, Username<'_>>(
             body.as_bytes(),
             |_| Verdict::Allowed.into(),
             unreadable,

@@ -1,6 +1,6 @@
 //! Whether something may opt in, told to whoever asks while they wait.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use promoter_api::{marks, promotion::DesiredState};
 use promoter_domain::{
@@ -8,18 +8,18 @@ use promoter_domain::{
     verdict::{self, Accepted, Existing, Rejection, Subject, SubjectKind},
 };
 
-use super::{change::Change, object::Object};
+use super::{Asked, change::Change};
 use crate::{
     index::Index,
-    review::{Decision, Denial, Request, Verdict},
+    review::{Decision, Denial, Verdict},
 };
 
 /// The verdict on what newly opts in, in a cluster; nothing is said to anything else.
 ///
 /// Without an index nothing is known of the control plane, and the hub says later what speaks
 /// against it there.
-pub(crate) fn verdict<'a>(
-    request: &Request<'a, Object<'a>>,
+pub(crate) fn verdict(
+    request: &Asked<'_>,
     cluster: &str,
     opt_ins: &OptIns,
     index: Option<&Index>,
@@ -110,16 +110,16 @@ fn acceptance(subject: &Subject<'_>, accepted: Accepted) -> Vec<String> {
         ..
     } = subject;
     let (phase, reason) = (marks::PHASE, marks::REASON);
-    let follow = |whose: &str, name: &str| {
+    let follow = |whose: &str, name: fmt::Arguments<'_>| {
         format!(
             "the annotations {phase} and {reason} and the events of {whose} tell how it goes; in \
              the control plane, `kubectl promote status{name} -n {namespace}`"
         )
     };
     let follow = match subject.kind {
-        SubjectKind::Namespace => follow("each", ""),
-        SubjectKind::Deployment if name.is_empty() => follow("it", ""),
-        SubjectKind::Deployment => follow("it", &format!(" deployment/{name}")),
+        SubjectKind::Namespace => follow("each", format_args!("")),
+        SubjectKind::Deployment if name.is_empty() => follow("it", format_args!("")),
+        SubjectKind::Deployment => follow("it", format_args!(" deployment/{name}")),
     };
     let next = match (subject.kind, accepted) {
         (SubjectKind::Namespace, _) => format!(

@@ -85,7 +85,7 @@ fn as_much_is_read_of_objects_as_is_needed() {
 fn a_review_of_objects_that_cannot_be_understood_is_answered() {
     for object in [json!({"a": "x"}), json!([]), json!({"a": [[[]]]})] {
         let body = review(&json!({"uid": "1", "operation": "CREATE", "object": object}));
-        let answer = answer::<BTreeMap<String, u8>>(
+        let answer = answer::<BTreeMap<String, u8>, BTreeMap<String, u8>, UserInfo>(
             &body,
             |_| panic!("{object} is understood"),
             |request, _| {
