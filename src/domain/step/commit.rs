@@ -180,3 +180,6 @@ fn is_settled(object: &ObjectState, settings: PolicySettings, observed: &Observe
 fn is_taken(work: &WorkState) -> bool {
     !work.suspended && work.preserve && work.taken_over && work.applied == Some(true)
 }
+
+#[cfg(test)]
+mod tests;

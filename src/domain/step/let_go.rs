@@ -389,3 +389,6 @@ fn staged(observed: &Observed) -> Vec<&ObjectState> {
 fn ours(object: &ObjectState) -> bool {
     matches!(object.policy, PolicyState::Ours(_))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use promoter_api::promotion::DependencyKind;
 use super::*;
 use crate::observation::{PolicySettings, PolicyState, TemplateSettings, TemplateState, WorkState};
 
-fn at(phase: Phase, intent: impl Fn(&mut Intent)) -> Observed {
+pub(super) fn at(phase: Phase, intent: impl Fn(&mut Intent)) -> Observed {
     let mut observed = Observed {
         autoscaled: false,
         edited: false,
@@ -296,7 +296,7 @@ fn assert_conflict(action: &Action) {
 }
 
 /// Both objects have policies that this Promotion is staging, and no template yet.
-fn staging(phase: Phase) -> Observed {
+pub(super) fn staging(phase: Phase) -> Observed {
     let mut observed = at(phase, |_| {});
     for object in &mut observed.objects {
         object.policy = PolicyState::Ours(staged());
@@ -304,7 +304,7 @@ fn staging(phase: Phase) -> Observed {
     observed
 }
 
-fn staged() -> PolicySettings {
+pub(super) fn staged() -> PolicySettings {
     PolicySettings {
         orphaned: false,
         overwrite: true,
@@ -317,7 +317,7 @@ fn staged() -> PolicySettings {
 }
 
 /// A Work that Karmada rendered while dispatching is suspended.
-fn work() -> WorkState {
+pub(super) fn work() -> WorkState {
     WorkState {
         applied: None,
         cluster: "member1".to_owned(),

@@ -87,12 +87,21 @@ impl World {
                 self.objects[object].template.get_or_insert(new);
             }
             Action::DeletePolicies(_) => self.delete_policy(pending, object),
-            Action::DeleteTemplates(_) | Action::LetGo(_) => self.delete_template(pending, object),
+            Action::LetGo(_) => {
+                if object == WORKLOAD && self.objects[object].member.taken_over {
+                    self.assert_guarded();
+                }
+                self.delete_template(pending, object);
+            }
+            Action::DeleteTemplates(_) => self.delete_template(pending, object),
             Action::LiftHolds(_) => return self.lift(pending, object),
-            Action::Commit(_) if seen_policy => self.policy(object, |settings| {
-                settings.suspended = false;
-                settings.preserve = true;
-            }),
+            Action::Commit(_) if seen_policy => {
+                self.assert_guarded();
+                self.policy(object, |settings| {
+                    settings.suspended = false;
+                    settings.preserve = true;
+                });
+            }
             Action::MarkReleased(_) if seen_policy => {
                 self.policy(object, |settings| settings.released_by_us = true);
             }
@@ -301,6 +310,14 @@ impl World {
             Phase::Committing
         };
         self.enter(version, phase, None);
+    }
+
+    /// Where there is a guard, Karmada does not write to the workload without it.
+    fn assert_guarded(&mut self) {
+        let guarded = self.objects[WORKLOAD].member.guarded;
+        if self.guard_installed && !guarded && !self.second_engine {
+            self.violation = Some("Karmada may write to what could be guarded, and is not");
+        }
     }
 
     /// Marks the workload, and then writes down whether it is guarded: two writes.

@@ -46,13 +46,28 @@ mod seen;
 mod versions;
 mod world;
 
-use promoter_api::promotion::DesiredState;
+use promoter_api::promotion::{DesiredState, Phase};
 use search::{explored, rehearsed};
 use world::World;
 
+/// Where a promotion ends: it is refused as well when Karmada takes too long to render it, and rolled
+/// back when that takes too long to take over.
+const THROUGH_OR_NOT: [Phase; 3] = [Phase::Failed, Phase::Promoted, Phase::Refused];
+
+const OR_RELEASED: [Phase; 4] = [
+    Phase::Failed,
+    Phase::Promoted,
+    Phase::Refused,
+    Phase::Released,
+];
+
 #[test]
 fn a_promotion_survives_crashes_anywhere() {
-    explored("promotion", World::new(DesiredState::Promoted));
+    explored(
+        "promotion",
+        World::new(DesiredState::Promoted),
+        &THROUGH_OR_NOT,
+    );
 }
 
 #[test]
@@ -61,7 +76,7 @@ fn a_promotion_that_the_member_refuses_is_rolled_back() {
         may_refuse_writes: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("refused commit", world);
+    explored("refused commit", world, &THROUGH_OR_NOT);
 }
 
 #[test]
@@ -70,12 +85,16 @@ fn a_rehearsal_that_fails_leaves_nothing() {
         incompatible: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("refused rehearsal", world);
+    explored("refused rehearsal", world, &[Phase::Refused]);
 }
 
 #[test]
 fn a_rehearsal_alone_leaves_nothing() {
-    explored("rehearsal alone", World::new(DesiredState::Rehearsed));
+    explored(
+        "rehearsal alone",
+        World::new(DesiredState::Rehearsed),
+        &[Phase::Refused, Phase::Rehearsed],
+    );
 }
 
 #[test]
@@ -84,7 +103,7 @@ fn a_person_may_change_their_mind_at_any_time() {
         may_change_mind: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("a change of mind", world);
+    explored("a change of mind", world, &OR_RELEASED);
 }
 
 #[test]
@@ -93,7 +112,7 @@ fn a_promotion_may_be_deleted_at_any_time() {
         may_delete: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("deletion", world);
+    explored("deletion", world, &THROUGH_OR_NOT);
 }
 
 #[test]
@@ -102,7 +121,7 @@ fn without_a_guard_a_late_edit_is_repaired() {
         may_edit: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("edits", world);
+    explored("edits", world, &THROUGH_OR_NOT);
 }
 
 #[test]
@@ -112,7 +131,7 @@ fn with_the_guard_no_edit_is_ever_undone() {
         may_edit: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("guarded edits", world);
+    explored("guarded edits", world, &THROUGH_OR_NOT);
 }
 
 #[test]
@@ -125,7 +144,7 @@ fn with_the_guard_an_edit_outlives_a_rollback() {
             may_refuse_writes: true,
             ..World::new(DesiredState::Promoted)
         };
-        explored("guarded edits and a rollback", world);
+        explored("guarded edits and a rollback", world, &THROUGH_OR_NOT);
     }
 }
 
@@ -137,7 +156,7 @@ fn with_the_guard_an_edit_outlives_a_release() {
         may_edit: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("guarded edits and a release", world);
+    explored("guarded edits and a release", world, &OR_RELEASED);
 }
 
 /// What a second engine with an old view writes late may be left behind, under our hold, where
@@ -149,7 +168,7 @@ fn two_engines_do_no_harm() {
         second_engine: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("two engines", world);
+    explored("two engines", world, &THROUGH_OR_NOT);
 }
 
 /// Whatever comes between, the worst that they do to each other is that one has to look again.
@@ -160,7 +179,7 @@ fn two_engines_release() {
         second_engine: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("two engines and a release", world);
+    explored("two engines and a release", world, &OR_RELEASED);
 }
 
 #[test]
@@ -170,7 +189,7 @@ fn two_engines_roll_back() {
         second_engine: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("two engines and a refused commit", world);
+    explored("two engines and a refused commit", world, &THROUGH_OR_NOT);
 }
 
 #[test]
@@ -183,7 +202,11 @@ fn two_engines_carry_edits() {
             second_engine: true,
             ..rehearsed()
         };
-        explored("two engines and edits", world);
+        explored(
+            "two engines and edits",
+            world,
+            &[Phase::Failed, Phase::Promoted],
+        );
     }
 }
 
@@ -191,16 +214,16 @@ fn two_engines_carry_edits() {
 /// permitted, and what they asked for is not done.
 #[test]
 fn somebody_who_may_not_have_it_may_ask_at_any_time() {
-    for desired in [
-        DesiredState::Promoted,
-        DesiredState::Rehearsed,
-        DesiredState::Released,
+    for (desired, phases) in [
+        (DesiredState::Promoted, &THROUGH_OR_NOT[..]),
+        (DesiredState::Rehearsed, &[Phase::Refused, Phase::Rehearsed]),
+        (DesiredState::Released, &[Phase::Refused, Phase::Released]),
     ] {
         let world = World {
             may_intrude: true,
             ..World::new(desired)
         };
-        explored("an intruder", world);
+        explored("an intruder", world, phases);
     }
 }
 
@@ -212,7 +235,7 @@ fn an_intruder_and_one_who_may_have_it_ask_in_any_order() {
         may_intrude: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("an intruder, and a change of mind", world);
+    explored("an intruder, and a change of mind", world, &OR_RELEASED);
 }
 
 /// It is theirs: whatever becomes of the promotion, it stays as they made it, and nothing of it
@@ -225,7 +248,7 @@ fn somebody_else_may_create_a_template_at_any_time() {
             second_engine,
             ..World::new(DesiredState::Promoted)
         };
-        explored("somebody else's template", world);
+        explored("somebody else's template", world, &THROUGH_OR_NOT);
     }
 }
 
@@ -235,5 +258,5 @@ fn karmada_may_take_a_claim_off() {
         may_lose_claim: true,
         ..World::new(DesiredState::Promoted)
     };
-    explored("a lost claim", world);
+    explored("a lost claim", world, &THROUGH_OR_NOT);
 }

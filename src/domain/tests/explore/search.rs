@@ -1,7 +1,7 @@
 //! Every state that can be reached from a beginning, and whether what must hold does.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     rc::Rc,
 };
 
@@ -18,8 +18,9 @@ struct Explored {
     successors: Vec<Vec<usize>>,
 }
 
-/// Explores everything from a beginning, and fails unless it ends well, whatever happens.
-pub(crate) fn explored(name: &str, beginning: World) {
+/// Explores everything from a beginning, and fails unless it ends well, whatever happens, in each of
+/// these phases and in no other, unless it is forgotten.
+pub(crate) fn explored(name: &str, beginning: World, phases: &[Phase]) {
     let alone = !beginning.second_engine;
     let explored = Explored::from(beginning);
     // What a second engine has left behind is nobody's to take away.
@@ -30,7 +31,17 @@ pub(crate) fn explored(name: &str, beginning: World) {
     println!(
         "{name}: {} states, {} of them ends",
         explored.states.len(),
-        ends.count()
+        ends.clone().count()
+    );
+    // Where it is deleted and forgotten, there is no phase to be in.
+    let recorded = ends.filter(|world| !world.forgotten);
+    let words = |phases: &mut dyn Iterator<Item = Phase>| -> BTreeSet<String> {
+        phases.map(|phase| phase.to_string()).collect()
+    };
+    assert_eq!(
+        words(&mut recorded.map(|world| world.record.phase)),
+        words(&mut phases.iter().copied()),
+        "{name}: the phases in which it ends"
     );
 }
 
