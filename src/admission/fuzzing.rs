@@ -121,7 +121,17 @@ pub(crate) fn written_by_go(request: &Value) -> String {
         format!("{{{}}}", members.join(","))
     }
 
-    let request = written(request, &[&REQUEST, &OBJECT, &METADATA]);
+    let mut request = written(request, &[&REQUEST, &OBJECT, &METADATA]);
+    // These stand in strings only, and Go escapes them for browsers' sake.
+    for (character, escape) in [
+        ("<", r"\u003c"),
+        (">", r"\u003e"),
+        ("&", r"\u0026"),
+        ("\u{2028}", r"\u2028"),
+        ("\u{2029}", r"\u2029"),
+    ] {
+        request = request.replace(character, escape);
+    }
     format!(
         r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{request}}}"#
     )

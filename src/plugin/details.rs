@@ -88,11 +88,11 @@ fn conditions(status: &PromotionStatus, now: Timestamp) -> Vec<Vec<String>> {
 
 fn dependencies(status: &PromotionStatus) -> Vec<Vec<String>> {
     let mut rows = vec![row(["OBJECT", "ACTION", "MESSAGE"])];
-    // What was only looked at has created nothing.
-    let observed = status.phase == Phase::Observed;
+    // Of what was only looked at or tried nothing is there.
+    let tried = matches!(status.phase, Phase::Observed | Phase::Rehearsed);
     rows.extend(status.dependencies.iter().map(|dependency| {
         let action = match dependency.action {
-            DependencyAction::Created if observed => "to be created".to_owned(),
+            DependencyAction::Created if tried => "to be created".to_owned(),
             action => format!("{action:?}"),
         };
         row([
@@ -177,5 +177,21 @@ mod tests {
             assert!(text.contains(line), "{text}");
         }
         assert!(!text.contains("Conditions"), "{text}");
+    }
+
+    #[test]
+    fn what_was_only_tried_has_created_nothing() {
+        for (phase, action) in [
+            ("Observed", "to be created"),
+            ("Rehearsed", "to be created"),
+            ("Promoted", "Created"),
+        ] {
+            let status = serde_json::from_value(json!({
+                "phase": phase,
+                "dependencies": [{"kind": "Secret", "name": "key", "action": "Created"}],
+            }));
+            let rows = dependencies(&status.unwrap());
+            assert_eq!(rows[1][1], action, "{phase}");
+        }
     }
 }

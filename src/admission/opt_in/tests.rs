@@ -249,11 +249,17 @@ fn nothing_is_said_to_what_does_not_newly_opt_in() {
         enabled("true"),
         enabled("false"),
         deployment(&json!({"a": "b"})),
-        json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
     ] {
         let decision = judged("Deployment", &new, Some(&old), "*=pay");
         assert_eq!(decision, Verdict::Allowed.into());
     }
+    // What goes is not promoted any more, and can say what it likes.
+    let mut going = enabled("yes");
+    let staying = judged("Deployment", &going, None, "*=pay");
+    assert!(matches!(staying.verdict, Verdict::Denied(_)));
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let decision = judged("Deployment", &going, None, "*=pay");
+    assert_eq!(decision, Verdict::Allowed.into());
 }
 
 #[test]
@@ -328,8 +334,18 @@ fn marks() -> impl Strategy<Value = Value> {
 }
 
 pub(crate) fn objects() -> impl Strategy<Value = Value> {
-    (marks(), marks(), "\\PC{0,8}").prop_map(|(annotations, labels, name)| {
-        json!({"metadata": {"name": name, "annotations": annotations, "labels": labels}})
+    let going = prop_oneof![
+        4 => Just(None),
+        1 => Just(Some(Value::Null)),
+        1 => Just(Some(json!("2026-01-01T00:00:00Z"))),
+    ];
+    let name = "\\PC{0,8}";
+    (marks(), marks(), name, going).prop_map(|(annotations, labels, name, going)| {
+        let mut metadata = json!({"name": name, "annotations": annotations, "labels": labels});
+        if let Some(going) = going {
+            metadata["deletionTimestamp"] = going;
+        }
+        json!({"metadata": metadata})
     })
 }
 

@@ -23,7 +23,9 @@ const ALLOWED: &[u8] = br#"{"apiVersion":"admission.k8s.io/v1","kind":"Admission
 
 /// The request of a review, if that is written as API servers write it.
 ///
-/// It is what `serde_json` would read of it, unless something is said twice.
+/// It is what `serde_json` would read of it, unless something is said twice, or what is jumped over or
+/// left is no JSON. Where the API server has not chosen a name yet, there is none to be found, and
+/// `serde_json` reads it all.
 pub(crate) fn skim<'a, N, O, U>(body: &'a [u8]) -> Result<Request<'a, N, O, U>, Unusual>
 where
     N: Skim<'a>,

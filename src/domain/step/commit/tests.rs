@@ -58,12 +58,10 @@ fn what_karmada_has_taken_over_whole_is_verified() {
     let mut shared = committed();
     shared.objects[0].policy = PolicyState::Ours(PolicySettings {
         staged_by_us: false,
+        suspended: false,
         ..staged()
     });
     shared.objects[0].works.clear();
-    if let PolicyState::Ours(settings) = &mut shared.objects[0].policy {
-        settings.suspended = false;
-    }
     assert_eq!(step(&shared), verifying);
 }
 

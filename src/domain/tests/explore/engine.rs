@@ -312,7 +312,8 @@ impl World {
         self.enter(version, phase, None);
     }
 
-    /// Where there is a guard, Karmada does not write to the workload without it.
+    /// Where there is a guard, Karmada does not write to the workload without it. A second engine may
+    /// do late what it decided on while the guard was on.
     fn assert_guarded(&mut self) {
         let guarded = self.objects[WORKLOAD].member.guarded;
         if self.guard_installed && !guarded && !self.second_engine {
