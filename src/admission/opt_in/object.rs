@@ -79,11 +79,12 @@ impl Object<'_> {
 
     /// What it says about promotion.
     pub(super) fn value(&self, kind: SubjectKind) -> Option<&str> {
-        let marks = match kind {
-            SubjectKind::Deployment => &self.metadata.annotations,
-            SubjectKind::Namespace => &self.metadata.labels,
-        };
-        marks.as_ref()?.enabled.as_deref()
+        let metadata = &self.metadata;
+        enabled(
+            kind,
+            metadata.annotations.as_ref(),
+            metadata.labels.as_ref(),
+        )
     }
 }
 
@@ -96,12 +97,26 @@ impl OldObject<'_> {
 
     /// What it said about promotion.
     pub(super) fn value(&self, kind: SubjectKind) -> Option<&str> {
-        let marks = match kind {
-            SubjectKind::Deployment => &self.metadata.annotations,
-            SubjectKind::Namespace => &self.metadata.labels,
-        };
-        marks.as_ref()?.enabled.as_deref()
+        let metadata = &self.metadata;
+        enabled(
+            kind,
+            metadata.annotations.as_ref(),
+            metadata.labels.as_ref(),
+        )
     }
+}
+
+/// A Deployment opts in by an annotation, a Namespace by a label.
+fn enabled<'m>(
+    kind: SubjectKind,
+    annotations: Option<&'m Marks<'_>>,
+    labels: Option<&'m Marks<'_>>,
+) -> Option<&'m str> {
+    let marks = match kind {
+        SubjectKind::Deployment => annotations,
+        SubjectKind::Namespace => labels,
+    };
+    marks?.enabled.as_deref()
 }
 
 impl<'a> Skim<'a> for Object<'a> {
