@@ -196,3 +196,31 @@ fn another_object_of_that_name_is_no_edit() {
     other["metadata"]["uid"] = json!("d2");
     assert_eq!(state(&other, &[], 1, &[]).edit, Edit::None);
 }
+
+#[test]
+fn somebody_elses_edit_back_to_what_was_is_an_edit_once_karmada_has_written() {
+    // The template has `b`, Karmada has written it, and somebody has put `a` back since.
+    let back = edited("a", false);
+    assert_eq!(state(&back, &[], 1, &["b"]).edit, Edit::Made);
+    // It may have been Karmada as long as that has not written what the template says.
+    assert_eq!(state(&back, &[], 2, &["b"]).edit, Edit::None);
+    let other = edited("c", false);
+    assert_eq!(state(&other, &[], 2, &["b"]).edit, Edit::Made);
+}
+
+#[test]
+fn a_carried_edit_is_recorded_when_the_template_has_it() {
+    let template = live("b", false, WROTE_MARKS);
+    let carrying = |image| CarryingEdit {
+        edit: carried(&template),
+        template_digest: spec_digest(&live(image, false, WROTE_MARKS)),
+    };
+    let mut status = recorded(&[]);
+    assert_eq!(unrecorded(&status, Some(&template)), None);
+    status.carrying = Some(carrying("b"));
+    let found = unrecorded(&status, Some(&template));
+    assert_eq!(found, status.carrying.as_ref());
+    assert_eq!(unrecorded(&status, None), None);
+    status.carrying = Some(carrying("a"));
+    assert_eq!(unrecorded(&status, Some(&template)), None);
+}

@@ -78,3 +78,6 @@ pub(super) fn is_behind(observed: &Observed) -> bool {
         .as_ref()
         .is_some_and(|LiveWorkload { current, .. }| !current)
 }
+
+#[cfg(test)]
+mod tests;
