@@ -69,8 +69,8 @@ fn what_was_dispatched_is_rolled_back_and_what_was_not_is_abandoned() {
     ] {
         let mut observed = guarded();
         observed.objects[0].policy = PolicyState::Ours(PolicySettings {
-            staged_by_us,
             suspended,
+            staged_by_us,
             ..staged()
         });
         let Action::Enter(entered, Some(outcome)) = template_edited(&observed) else {
